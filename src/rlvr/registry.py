@@ -1,0 +1,71 @@
+"""A name is a file: `build("tasks", "humaneval")` makes the one public class of `tasks/humaneval.py`.
+
+Other packages add to a shelf by an entry point in the group `rlvr.<shelf>`. The `package.module:Class` form is only
+for names that a person wrote (a recipe, a command line, Python): a name that comes from data must be on the shelf,
+or a row of a dataset could import anything.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from typing import Any
+
+
+@cache
+def names(shelf: str) -> tuple[str, ...]:
+    """Everything on a shelf, sorted."""
+    own = {module.name for module in iter_modules(import_module(f"rlvr.{shelf}").__path__)}
+    outside = {point.name for point in entry_points(group=f"rlvr.{shelf}")}
+    return tuple(sorted(name for name in own | outside if not name.startswith("_")))
+
+
+def find(shelf: str, name: str, *, trusted: bool = False) -> type:
+    """The class behind a name. Raises `LookupError` that lists the shelf.
+
+    trusted: the name was written by a person, so `package.module:Class` is accepted too.
+    """
+    if ":" in name and trusted:
+        module_name, _, class_name = name.partition(":")
+        try:
+            return getattr(import_module(module_name), class_name)
+        except (ImportError, AttributeError) as error:
+            raise LookupError(f"{name!r} is not an importable class for {shelf}: {error}") from error
+    if name not in names(shelf):
+        raise LookupError(unknown(f"{shelf} plug-in", name, names(shelf)))
+    for point in entry_points(group=f"rlvr.{shelf}"):
+        if point.name == name:
+            return point.load()
+    module = import_module(f"rlvr.{shelf}.{name}")
+    public = [
+        value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not key.startswith("_")
+    ]
+    assert len(public) == 1, f"{module.__file__} must define one public class, has {[c.__name__ for c in public]}"
+    return public[0]
+
+
+def options(cls: type) -> dict[str, Any]:
+    """A plug-in's fields, which are its configuration, with their types."""
+    return {f.name: f.type for f in dataclasses.fields(cls) if f.init}
+
+
+def build(shelf: str, name: str, *, trusted: bool = False, **given: Any) -> Any:
+    """Make a plug-in from its name and options. Raises `LookupError` for unknown names and options."""
+    cls = find(shelf, name, trusted=trusted)
+    for key in given:
+        if key not in options(cls):
+            raise LookupError(unknown(f"option of {shelf}/{name}", key, options(cls)))
+    return cls(**given)
+
+
+def unknown(kind: str, given: str, known: Iterable[str]) -> str:
+    """The message for a name that does not exist: the nearest one, then all."""
+    known = list(known)
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"no {kind} named {given!r}.{hint} There are: {', '.join(known) or 'none'}"
