@@ -1,16 +1,20 @@
-"""Files by path, local or `s3://`; JSON lines with errors that name file, line and field; writes that are all or nothing."""
+"""Files by path, local or `s3://`; JSON lines whose errors name file and line; writes that are all or nothing."""
 
 import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from rlvr.records import Json, Record
 
 R = TypeVar("R", bound=Record)
+
+LONGEST_LINE = 256 * 1024 * 1024
+"""Bytes. A longer line is a wrong file, not a row, and is skipped without being held in memory."""
 
 
 def is_remote(path: str | Path) -> bool:
@@ -23,26 +27,77 @@ def exists(path: str | Path) -> bool:
     return Path(path).exists()
 
 
-def open_text(path: str | Path) -> IO[str]:
-    """Open for reading as UTF-8, unpacking `.gz`. Raises `FileNotFoundError` that says where it looked."""
+def is_folder(path: str | Path) -> bool:
+    if is_remote(path):
+        return _filesystem(path).isdir(str(path))
+    return Path(path).is_dir()
+
+
+def open_bytes(path: str | Path) -> IO[bytes]:
+    """Open for reading, unpacking gzip, which the bytes tell, not the name.
+
+    Raises `FileNotFoundError` that says where it looked.
+    """
     if not exists(path):
         where = "" if is_remote(path) else f" (looked in {Path(path).resolve().parent})"
         raise FileNotFoundError(f"no file {path}{where}")
-    raw: Any = _filesystem(path).open(str(path), "rb") if is_remote(path) else open(path, "rb")
-    unpacked: Any = gzip.open(raw) if str(path).endswith(".gz") else raw
-    return io.TextIOWrapper(unpacked, encoding="utf-8-sig")
+    raw: Any = _filesystem(path).open(str(path), "rb") if is_remote(path) else io.FileIO(path)
+    file = io.BufferedReader(raw)
+    packed = file.peek(2)[:2] == b"\x1f\x8b"
+    return cast("IO[bytes]", _Unpacked(file) if packed else file)
+
+
+class _Unpacked(gzip.GzipFile):
+    """`gzip.open` leaves a file open that was given to it; this one closes it."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
+def open_text(path: str | Path) -> IO[str]:
+    """As `open_bytes`, decoded as UTF-8 with or without a byte-order mark."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, Json | ValueError]]:
-    """Each line that is not blank, with its number from 0: the decoded value, or the error that says what is wrong with it."""
-    with open_text(path) as file:
-        for number, line in enumerate(file):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                yield number, ValueError(f"{path}:{number + 1}: not JSON: {error.msg} at column {error.colno}")
+    """Each line that is not blank, with its number from 0: the decoded value, or the error that says what is wrong."""
+    with open_bytes(path) as file:
+        number = 0
+        try:
+            while line := file.readline(LONGEST_LINE):
+                where = f"{path}:{number + 1}"
+                if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                    while line and not line.endswith(b"\n"):
+                        line = file.readline(LONGEST_LINE)
+                    yield number, ValueError(f"{where}: longer than {LONGEST_LINE:,} bytes; is this a JSONL file?")
+                elif line.strip(_BLANK if number else _BLANK + _BOM):
+                    yield number, _decode_line(line.removeprefix(_BOM) if number == 0 else line, where)
+                number += 1
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            yield number, ValueError(f"{path}:{number + 1}: the compressed data breaks off or is damaged: {error}")
+
+
+_BLANK = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+
+
+def _decode_line(line: bytes, where: str) -> Json | ValueError:
+    try:
+        return json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return ValueError(f"{where}: not UTF-8: byte 0x{line[error.start]:02x} at column {error.start + 1}")
+    except json.JSONDecodeError as error:
+        found = " (a NUL byte)" if error.doc[error.pos : error.pos + 1] == "\0" else ""
+        return ValueError(f"{where}: not JSON: {error.msg} at column {error.colno}{found}")
+    except RecursionError:
+        return ValueError(f"{where}: not readable: nested too deeply")
+    except ValueError as error:  # a number of more digits than Python converts
+        return ValueError(f"{where}: not readable: {error}")
 
 
 def read_records(path: str | Path, cls: type[R]) -> Iterator[R]:
@@ -57,8 +112,10 @@ def read_records(path: str | Path, cls: type[R]) -> Iterator[R]:
 
 
 def dump_line(row: Json) -> str:
-    """One JSONL line with its newline: the same value gives the same bytes."""
-    return json.dumps(row, ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    """One JSONL line with its newline, always encodable as UTF-8: the same value gives the same bytes."""
+    line = json.dumps(row, ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    # A lone surrogate in a model's text leaves as its JSON escape instead of failing the write.
+    return line if line.isascii() else line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def write_lines(path: str | Path, rows: Iterable[Json]) -> None:
@@ -69,18 +126,24 @@ def write_lines(path: str | Path, rows: Iterable[Json]) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 beside its place and move it there; remote files are written in one request."""
     if is_remote(path):
-        with _filesystem(path).open(str(path), "w", encoding="utf-8") as file:
+        with _filesystem(path).open(str(path), "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         return
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():
+        # Moving a file onto /dev/null or a pipe would replace the device.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # A lone surrogate in a model's text leaves as its JSON escape instead of failing the write.
-    with open(aside, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    try:
+        with open(aside, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _filesystem(path: str | Path) -> Any:
