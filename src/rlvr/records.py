@@ -64,6 +64,12 @@ class Limits(Record):
     processes: int = 32
     open_files: int = 64
 
+    def __post_init__(self) -> None:
+        for name in ("cpu_s", "wall_s", "memory_mb"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"field limits.{name} should be a number above 0, not {value}")
+
     def wall(self) -> float:
         return self.wall_s if self.wall_s is not None else max(5 * self.cpu_s, self.cpu_s + 10)
 
@@ -257,7 +263,7 @@ def _decode(hint: Any, data: Any, where: str) -> Any:
             raise _mismatch(where, "an object", data)
         item = get_args(hint)[1]
         return {key: _decode(item, entry, f"{where}.{key}") for key, entry in data.items()}
-    if hint is float and isinstance(data, int) and not isinstance(data, bool):
+    if hint is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**1023:
         return float(data)
     if isinstance(data, hint) and not (isinstance(data, bool) and hint is not bool):
         return data
