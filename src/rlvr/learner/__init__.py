@@ -1,0 +1,1 @@
+"""One step for every objective: forward, selected log-probs, loss over global denominators, backward, update."""

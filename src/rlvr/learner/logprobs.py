@@ -1,0 +1,53 @@
+"""Log-probs of chosen tokens without a [batch, length, vocabulary] tensor.
+
+The head sees only the positions that are learned, in chunks.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+CHUNK = 2**24
+"""Logits held at once, in numbers."""
+
+
+def selected_logprobs(network: Any, tokens: Tensor, learned: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Log-probs and entropies (nats, no gradient) of the learned tokens, row by row: two [N].
+
+    tokens: [B, T], padded on the right; learned: [B, T] bool, never True at position 0 or in padding.
+    """
+    # Padding stands to the right of everything that is learned, so a causal network needs no attention mask.
+    hidden = network.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state
+    hidden = hidden[:, :-1][learned[:, 1:]]
+    targets = tokens[:, 1:][learned[:, 1:]]
+    head = network.get_output_embeddings()
+    rows = max(1, CHUNK // head.weight.shape[0])
+    if len(targets) <= rows:
+        return _chunk(hidden, targets, head, network.config, temperature)
+    parts: list[Any] = [
+        checkpoint(_chunk, h, t, head, network.config, temperature, use_reentrant=False)
+        for h, t in zip(hidden.split(rows), targets.split(rows), strict=True)
+    ]
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+
+def _chunk(hidden: Tensor, targets: Tensor, head: Any, config: Any, temperature: float) -> tuple[Tensor, Tensor]:
+    logits = _shaped(head(hidden).float(), config) / temperature
+    normaliser = logits.logsumexp(-1)
+    logprobs = logits.gather(-1, targets[:, None])[:, 0] - normaliser
+    with torch.no_grad():
+        entropy = normaliser - (logits.softmax(-1) * logits).sum(-1)
+    return logprobs, entropy
+
+
+def _shaped(logits: Tensor, config: Any) -> Tensor:
+    """What some architectures do after the head (Cohere, Granite, Gemma)."""
+    if scale := getattr(config, "logit_scale", None):
+        logits = logits * scale
+    if divisor := getattr(config, "logits_scaling", None):
+        logits = logits / divisor
+    if cap := getattr(config, "final_logit_softcapping", None):
+        logits = cap * torch.tanh(logits / cap)
+    return logits

@@ -1,0 +1,99 @@
+"""The learner: it knows rows, losses and weights, and no algorithm."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from rlvr.config import OptimizerSection
+from rlvr.learner import optimizers
+from rlvr.learner.batching import MicroBatch, microbatches, minibatches
+from rlvr.learner.logprobs import selected_logprobs
+from rlvr.models import Model
+from rlvr.objectives import Batch
+from rlvr.records import Example
+
+Loss = Callable[[Batch], tuple[torch.Tensor, dict[str, torch.Tensor]]]
+
+
+class Learner:
+    """Weights and optimizer state, moved by `update`."""
+
+    def __init__(self, model: Model, settings: OptimizerSection, steps: int, temperature: float) -> None:
+        """steps: of the whole run, for the schedule. temperature: the sampler's, so that log-probs mean the same."""
+        self.model = model
+        self._settings = settings
+        self._steps = steps
+        self._temperature = temperature
+        self._optimizers = optimizers.build(
+            model.network, settings.name, settings.lr, settings.betas, settings.weight_decay
+        )
+        model.network.train()
+
+    def update(self, examples: Sequence[Example], loss: Loss, step: int, seed: int) -> dict[str, float]:
+        """Learn one batch: `epochs` passes in minibatches, one optimizer step each. Returns metrics.
+
+        Raises `FloatingPointError` where the loss or the gradient is not finite; the weights are then still those of
+        the last good optimizer step.
+        """
+        settings = self._settings
+        lr = settings.lr * optimizers.scale(
+            settings.schedule, step, self._steps, settings.warmup_steps, settings.min_lr_ratio
+        )
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+        if not examples:
+            return {"lr": lr, "optimizer_steps": 0}
+        totals: dict[str, float] = {}
+        count = 0
+        for minibatch in minibatches(examples, settings.minibatch, settings.epochs, f"{seed} {step}"):
+            for key, value in self._optimizer_step(minibatch, loss).items():
+                totals[key] = totals.get(key, 0.0) + value
+            count += 1
+        return {"lr": lr, "optimizer_steps": count, **{key: value / count for key, value in totals.items()}}
+
+    def _optimizer_step(self, examples: Sequence[Example], loss: Loss) -> dict[str, float]:
+        settings, network = self._settings, self.model.network
+        tokens = sum(example.weight * sum(example.mask[1:]) for example in examples)
+        sequences = sum(example.weight for example in examples)
+        metrics: dict[str, float] = {"loss": 0.0}
+        for micro in microbatches(examples, settings.tokens_per_microbatch, self.model.device):
+            value, extra = loss(self._forward(micro, tokens, sequences))
+            value.backward()
+            metrics["loss"] += value.item()
+            for key, part in extra.items():
+                metrics[key] = metrics.get(key, 0.0) + part.item()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm).item()
+        metrics["grad_norm"] = norm
+        finite = all(value == value and abs(value) != float("inf") for value in (norm, metrics["loss"]))
+        if finite:
+            for optimizer in self._optimizers:
+                optimizer.step()
+        network.zero_grad(set_to_none=True)
+        if not finite:
+            raise FloatingPointError(
+                f"loss {metrics['loss']} and gradient norm {norm}: not finite, nothing was updated"
+            )
+        return metrics
+
+    def _forward(self, micro: MicroBatch, tokens: float, sequences: float) -> Batch:
+        logprobs, entropy = selected_logprobs(self.model.network, micro.tokens, micro.learned, self._temperature)
+        return Batch(
+            logprobs=logprobs,
+            entropy=entropy,
+            row=micro.row,
+            credit=micro.credit,
+            weight=micro.weight,
+            sampler=micro.sampler,
+            tokens=tokens,
+            sequences=sequences,
+        )
+
+    def state(self) -> list[Any]:
+        """Optimizer state; the weights are the model's own."""
+        return [optimizer.state_dict() for optimizer in self._optimizers]
+
+    def restore(self, state: list[Any]) -> None:
+        for optimizer, saved in zip(self._optimizers, state, strict=True):
+            optimizer.load_state_dict(saved)
