@@ -1,0 +1,107 @@
+"""Recipes: what a run will do, written down and checked before it starts.
+
+A recipe is a YAML file for one command, changed by `key.path=value` from the command line. Everything is resolved while
+it is loaded, options of plug-ins included: a run that cannot work fails here, and a value that was set has arrived.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rlvr.config import dialect
+from rlvr.config.errors import problems, shown
+from rlvr.config.plugins import Plugin, plugin, task_source
+from rlvr.config.train_recipe import TrainRecipe
+from rlvr.storage import is_remote, open_text
+
+__all__ = ["Plugin", "TrainRecipe", "digest", "load_recipe", "plugin", "resolved", "task_source"]
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TrainRecipe:
+    """Read a recipe and change it by `key.path=value`, the values being YAML.
+
+    Paths in `model.recipe` and `model.architecture` are relative to the file that names them (to the current folder
+    in an override); what they point to becomes part of the recipe, so overrides reach it: `model.recipe.steps=10`.
+    Raises `FileNotFoundError`, or `ValueError` that lists everything that is wrong.
+    """
+    data = _read(str(path), ())
+    for override in overrides:
+        _set(data, override)
+    _inline(data, "", (str(path),))
+    try:
+        return TrainRecipe.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        lines = [f"{where}: {what}" if where else what for where, what in problems(error, TrainRecipe)]
+        raise ValueError("\n  ".join([f"{path}: this recipe cannot work:", *lines])) from error
+
+
+def resolved(recipe: TrainRecipe) -> str:
+    """The whole recipe as YAML, defaults included; a file with it loads as an equal recipe."""
+    return dialect.dump(recipe.model_dump(mode="json"))
+
+
+def digest(recipe: TrainRecipe) -> str:
+    """SHA-256 of everything in the recipe, in hexadecimal."""
+    return hashlib.sha256(resolved(recipe).encode()).hexdigest()
+
+
+def _read(path: str, above: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping in a recipe's file, with everything that it points to."""
+    if path in above:
+        raise ValueError(f"these recipes start from each other: {' -> '.join([*above, path])}")
+    with open_text(path) as file:
+        try:
+            data = dialect.parse(file.read(), path)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}: not UTF-8 text: {error}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: a recipe is a mapping that starts with `command: train`, not {shown(data)}")
+    if (command := data.get("command")) != "train":
+        found = f"is for `rlvr {command}`" if command else "does not say its command"
+        raise ValueError(f"{path}: this recipe {found}; a recipe for `rlvr train` starts with `command: train`")
+    data.setdefault("name", Path(path).name.split(".")[0])
+    _inline(data, os.path.dirname(path), (*above, path))
+    return data
+
+
+def _inline(data: dict[str, Any], folder: str, above: tuple[str, ...]) -> None:
+    """Put the recipe and the architecture that a recipe names by path in their place."""
+    model = data.get("model")
+    if not isinstance(model, dict):
+        return
+    if isinstance(parent := model.get("recipe"), str):
+        model["recipe"] = _read(_beside(folder, parent), above)
+    elif isinstance(parent, dict):
+        _inline(parent, folder, above)
+    if isinstance(architecture := model.get("architecture"), str):
+        path = _beside(folder, architecture)
+        with open_text(path) as file:
+            try:
+                model["architecture"] = json.load(file)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from error
+
+
+def _beside(folder: str, path: str) -> str:
+    return path if is_remote(path) else os.path.normpath(os.path.join(folder, path))
+
+
+def _set(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{override!r} should look like key.path=value, for example optimizer.lr=1e-4")
+    *sections, last = key.split(".")
+    at = data
+    for depth, section in enumerate(sections):
+        if at.get(section) is None:
+            at[section] = {}
+        at = at[section]
+        if not isinstance(at, dict):
+            where = ".".join(sections[: depth + 1])
+            raise ValueError(f"{override!r}: {where} is {shown(at)} and has no keys; set {where} itself")
+    at[last] = dialect.parse(text, f"override {override!r}")

@@ -1,0 +1,163 @@
+"""The recipe of `rlvr train`: every key, its type, its bounds and its default."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from rlvr.config.plugins import STRICT, Engine, Objective, Sandbox, TaskSource, plugin
+
+Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Below1 = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = STRICT
+
+
+class Tokenizer(_Section):
+    """A BPE tokenizer trained on texts of the run's tasks."""
+
+    vocab_size: Annotated[int, Field(ge=258)] = 512
+    """All tokens, the 256 bytes and the special ones included."""
+    documents: AtLeastOne = 5000
+    """How many texts it is trained on."""
+
+
+class Model(_Section):
+    """Where the weights come from: exactly one of `path`, `recipe` and `architecture`."""
+
+    path: str | None = None
+    """A folder, or a name on the hub."""
+    recipe: "TrainRecipe | None" = None
+    """A recipe that is trained first, and whose model is the start; in YAML usually the path of its file."""
+    architecture: dict[str, Any] | None = None
+    """A transformers configuration with fresh weights; in YAML a mapping or the path of a JSON file."""
+    tokenizer: Tokenizer | None = None
+    """What to train for an architecture; the other two bring theirs."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: float32 on a CPU."""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        given = [key for key in ("path", "recipe", "architecture") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "needs exactly one of path, recipe and architecture, and has "
+                + (" and ".join(given) + "; set the others to null" if given else "none")
+            )
+        if self.architecture is not None and self.tokenizer is None:
+            raise ValueError("an architecture needs a tokenizer too, for example tokenizer: {vocab_size: 512}")
+        if self.architecture is None and self.tokenizer is not None:
+            raise ValueError(f"a tokenizer is trained for an architecture only; this {given[0]} brings its own")
+        return self
+
+
+class Sampling(_Section):
+    """How training rollouts are drawn."""
+
+    temperature: Positive = 1.0
+    """Of the softmax."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Draw from the smallest set of tokens with this probability; 1: from all."""
+    top_k: Count = 0
+    """Draw from this many most likely tokens; 0: from all."""
+    max_tokens: AtLeastOne | None = None
+    """Longest completion in tokens; null: what the task says."""
+
+
+class Optimizer(_Section):
+    """One optimizer step."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    """muon: for matrices of hidden layers, AdamW for the rest."""
+    lr: Positive = 1e-4
+    """Peak learning rate."""
+    min_lr_ratio: Share = 0.1
+    """Last learning rate over `lr`; unused by the constant schedule."""
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    """From `lr` to `lr * min_lr_ratio` over all steps."""
+    warmup_steps: Count = 0
+    """Steps from 0 to `lr`."""
+    betas: tuple[Below1, Below1] = (0.9, 0.95)
+    """AdamW's."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Decoupled from the gradient."""
+    clip_norm: Positive = 1.0
+    """Longest gradient; .inf: never clipped."""
+    epochs: AtLeastOne = 1
+    """Passes over the examples of one batch."""
+    minibatch: Count = 0
+    """Examples in one optimizer step; 0: the whole batch."""
+    tokens_per_microbatch: AtLeastOne = 8192
+    """Padded tokens in one forward pass: less memory, the same gradient."""
+
+
+class Evaluation(_Section):
+    """What is measured while training."""
+
+    tasks: list[TaskSource] = Field(default_factory=list)
+    """Sources of tasks, each like the recipe's `tasks`."""
+    every: Count = 0
+    """Steps between evaluations; 0: none while training."""
+    samples: AtLeastOne = 4
+    """Completions for each task."""
+    temperature: Positive = 1.0
+    """Of these samples."""
+    greedy: bool = True
+    """One more completion for each task, without chance."""
+
+
+class Checkpoint(_Section):
+    """When the state of the run is saved."""
+
+    every: Count = 0
+    """Steps between checkpoints; 0: only at the end."""
+    keep: AtLeastOne = 2
+    """How many of the latest are kept."""
+
+
+class TrainRecipe(_Section):
+    """A recipe of `rlvr train`."""
+
+    command: Literal["train"]
+    """The command this recipe is for."""
+    name: Annotated[str, Field(min_length=1)]
+    """What reports call the run; the stem of the file unless given."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Everything random follows from it."""
+    steps: AtLeastOne
+    """Batches to train on."""
+    model: Model
+    tasks: TaskSource
+    """`{name: NAME[:split] or the path of a tasks file, and options of that source}`"""
+    batch_size: AtLeastOne = 32
+    """Tasks in one step."""
+    objective: Objective
+    """`{name: a file on the shelf objectives, and its options}`"""
+    engine: Engine = Field(default_factory=lambda: plugin("engines", {"name": "local"}))
+    """`{name: a file on the shelf engines, and its options}`"""
+    sandbox: Sandbox = Field(default_factory=lambda: plugin("sandboxes", {"name": "local"}))
+    """`{name: a file on the shelf sandboxes, and its options}`"""
+    reward: Annotated[str, Field(min_length=1)] = "sparse"
+    """A function of `rlvr.rewards`."""
+    sampling: Sampling = Sampling()
+    staleness: Count = 0
+    """How many versions old the weights may be that sampled a rollout; 0: synchronous."""
+    optimizer: Optimizer = Optimizer()
+    evaluation: Evaluation = Evaluation()
+    checkpoint: Checkpoint = Checkpoint()
+    trackers: list[str] = Field(default=["jsonl"])
+    """Where metrics go."""
+    threads: Count = 0
+    """CPU threads of torch; 0: one on machines of at most four cores, else torch's own choice."""
+    max_unjudged: Share = 0.05
+    """The run stops when a greater share of rollouts could not be judged."""
+
+    @model_validator(mode="after")
+    def _something_to_evaluate(self) -> Self:
+        if self.evaluation.every and not self.evaluation.tasks:
+            raise ValueError(f"evaluation.every is {self.evaluation.every}, but evaluation.tasks is empty")
+        return self
