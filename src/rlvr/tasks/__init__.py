@@ -1,0 +1,1 @@
+"""The shelf of sources: each file holds one frozen dataclass that is iterated for `Task` records."""

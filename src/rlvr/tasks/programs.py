@@ -1,0 +1,115 @@
+"""Endless small problems without a download: chains of typed steps in words, judged by hidden tests that notice each step.
+
+`test` and `validation` ask for compositions whose pairs of neighbouring steps never occur in `train` and
+`demonstrations`. `demonstrations` is a warm-up corpus with deliberate mistakes, for reinforcement learning to correct.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from rlvr.programs.composition import HELD_OUT, Chain, body, draw, prompt
+from rlvr.programs.hidden_tests import hidden_tests
+from rlvr.programs.mutation import misremember
+from rlvr.records import Limits, Task
+from rlvr.registry import unknown
+
+_LIMITS = {"train": 2_000, "validation": 150, "test": 200, "demonstrations": 20_480}
+_ROLES = {"train": "train", "validation": "validation", "test": "test_only", "demonstrations": "train"}
+_DEPTHS = {"train": (1, 2, 2, 3, 3), "validation": (2, 3), "test": (2, 3), "demonstrations": (1, 2, 2, 3, 3)}
+
+_PATIENCE = 500
+"""Draws without a new task after which a depth counts as exhausted."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Problems about lists of int, int and str; verified by `unit_tests`, extracted as a continuation.
+
+    `meta` has `steps` (names of primitives), `depth`, `solution` (the right body), and, for demonstrations,
+    `demonstration` (the body to imitate, right or wrong). Demonstrations have no tests: they are not for judging.
+    """
+
+    split: str = "train"
+    """`train`, `validation`, `test` or `demonstrations`."""
+    seed: int = 0
+    """Order and choice of `train` and `demonstrations`; `validation` and `test` are the same for every seed."""
+    limit: int | None = None
+    """How many tasks; None: 2,000 for train, 150, 200, and 20,480 demonstrations. A smaller limit is a prefix."""
+    depths: tuple[int, ...] | None = None
+    """Steps per program, taken in turn; None: 1, 2, 2, 3, 3 for training, 2 and 3 where pairs are held out."""
+    misconception_rate: float = 0.62
+    """How often a demonstration shows the misconception, for the third of the steps that has one."""
+    noise_rate: float = 0.15
+    """How often a demonstration gets one of the other steps wrong."""
+
+    def __post_init__(self) -> None:
+        if self.split not in _LIMITS:
+            raise ValueError(unknown("split of programs", self.split, _LIMITS))
+        shallowest = 2 if self.split in HELD_OUT else 1
+        for depth in self.depths or ():
+            if depth < shallowest:
+                raise ValueError(f"depths of programs:{self.split} start at {shallowest}, not {depth}")
+
+    def __iter__(self) -> Iterator[Task]:
+        limit = _LIMITS[self.split] if self.limit is None else self.limit
+        tasks = self._demonstrations() if self.split == "demonstrations" else self._judged()
+        return (task for _, task in zip(range(limit), tasks, strict=False))
+
+    def _rng(self) -> Random:
+        return Random(f"programs {self.split} {0 if self.split in HELD_OUT else self.seed}")
+
+    def _demonstrations(self) -> Iterator[Task]:
+        rng = self._rng()
+        while True:
+            for depth in self.depths or _DEPTHS[self.split]:
+                chain = draw(rng, depth, self.split)
+                shown = body(chain, misremember(chain, rng, self.misconception_rate, self.noise_rate))
+                yield self._task(chain, (), demonstration=shown)
+
+    def _judged(self) -> Iterator[Task]:
+        rng = self._rng()
+        seen: set[str] = set()
+        exhausted: set[int] = set()
+        depths = self.depths or _DEPTHS[self.split]
+        while exhausted != set(depths):
+            for depth in depths:
+                if depth in exhausted:
+                    continue
+                for _ in range(_PATIENCE):
+                    chain = draw(rng, depth, self.split)
+                    text = prompt(chain)
+                    if text in seen:
+                        continue
+                    seen.add(text)
+                    # The tests follow from the problem, so that one id is one task whatever the seed of a run is.
+                    if tests := hidden_tests(chain, Random(text)):
+                        yield self._task(chain, tests)
+                        break
+                else:
+                    exhausted.add(depth)
+
+    def _task(self, chain: Chain, tests: tuple[str, ...], **more: str) -> Task:
+        text = prompt(chain)
+        digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+        return Task(
+            id=f"programs/{self.split}/{len(chain)}-{digest}",
+            prompt=text,
+            reference={"style": "asserts", "tests": list(tests), "setup": "", "prompt": text, "entry_point": "solve"},
+            verifier="unit_tests",
+            max_tokens=48,
+            extraction="continuation",
+            limits=Limits(cpu_s=1.0, memory_mb=256, output_kb=64),
+            meta={
+                "dataset": "programs",
+                "split": self.split,
+                "role": _ROLES[self.split],
+                "depth": len(chain),
+                "difficulty": len(chain),
+                "entry_point": "solve",
+                "steps": [step.primitive.name for step in chain],
+                "solution": body(chain),
+                **more,
+            },
+        )
