@@ -1,37 +1,11 @@
-"""The vocabulary of generated programs: one typed step each, in words, in code, and in the ways people get it wrong.
+"""The vocabulary of generated programs: every step they are made of, in words, in code, and as people get it wrong.
 
-A primitive is one expression over one variable, so that a chain of them is one short statement per step and a very
+A primitive is one short expression over one variable, so that a chain of them is one statement per step and a very
 small model can learn the whole vocabulary. Bugs are mistakes that somebody would make; each differs from the right
 code on some input, or the hidden tests could never notice it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
-
-Kind = Literal["list", "int", "str"]
-"""The type of a value between two steps; `list` is a list of int."""
-
-VARIABLES: dict[Kind, str] = {"list": "a", "int": "n", "str": "s"}
-"""The one variable that holds a value of each kind, in code and in signatures."""
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """One step. In `phrases`, `code` and `bugs` the parameter is `{k}`; bugs may also say `{up}` and `{down}` (k +- 1)."""
-
-    name: str
-    takes: Kind
-    gives: Kind
-    phrases: tuple[str, ...]
-    code: str
-    """An expression over the variable of `takes`."""
-    bugs: tuple[str, ...]
-    """Plausible mistakes, the most plausible first."""
-    parameters: tuple[int, ...] = ()
-    """Values `{k}` may have; empty where there is no parameter."""
-
+from rlvr.programs.primitive import Primitive
 
 _SMALL = (2, 3, 4, 5, 6, 7, 8, 9)
 """One digit, so one token of a tokenizer that splits digits."""
@@ -55,12 +29,7 @@ CATALOGUE: tuple[Primitive, ...] = (
         ("sorted(a)", "sorted(a)[:-1]"),
     ),
     Primitive(
-        "reverse_list",
-        "list",
-        "list",
-        ("reverse the list", "turn the list around"),
-        "a[::-1]",
-        ("a[::-2]", "a[-1:]"),
+        "reverse_list", "list", "list", ("reverse the list", "turn the list around"), "a[::-1]", ("a[::-2]", "a[-1:]")
     ),
     Primitive(
         "unique",
@@ -125,28 +94,11 @@ CATALOGUE: tuple[Primitive, ...] = (
     ),
     # list -> int
     Primitive(
-        "total",
-        "list",
-        "int",
-        ("add up the numbers", "take the sum of the numbers"),
-        "sum(a)",
-        ("max(a)", "len(a)"),
+        "total", "list", "int", ("add up the numbers", "take the sum of the numbers"), "sum(a)", ("max(a)", "len(a)")
     ),
+    Primitive("largest", "list", "int", ("take the largest number", "find the maximum"), "max(a)", ("min(a)", "a[0]")),
     Primitive(
-        "largest",
-        "list",
-        "int",
-        ("take the largest number", "find the maximum"),
-        "max(a)",
-        ("min(a)", "a[0]"),
-    ),
-    Primitive(
-        "smallest",
-        "list",
-        "int",
-        ("take the smallest number", "find the minimum"),
-        "min(a)",
-        ("max(a)", "a[-1]"),
+        "smallest", "list", "int", ("take the smallest number", "find the minimum"), "min(a)", ("max(a)", "a[-1]")
     ),
     Primitive(
         "count_numbers",
@@ -183,23 +135,9 @@ CATALOGUE: tuple[Primitive, ...] = (
         ('"".join(map(str, a))', "str(a)"),
     ),
     # int -> int
+    Primitive("add", "int", "int", ("add {k}", "increase it by {k}"), "n + {k}", ("n - {k}", "n * {k}"), _SMALL),
     Primitive(
-        "add",
-        "int",
-        "int",
-        ("add {k}", "increase it by {k}"),
-        "n + {k}",
-        ("n - {k}", "n * {k}"),
-        _SMALL,
-    ),
-    Primitive(
-        "subtract",
-        "int",
-        "int",
-        ("subtract {k}", "decrease it by {k}"),
-        "n - {k}",
-        ("{k} - n", "n + {k}"),
-        _SMALL,
+        "subtract", "int", "int", ("subtract {k}", "decrease it by {k}"), "n - {k}", ("{k} - n", "n + {k}"), _SMALL
     ),
     Primitive(
         "multiply",
@@ -228,14 +166,7 @@ CATALOGUE: tuple[Primitive, ...] = (
         ("round(n / {k})", "n % {k}"),
         _SMALL,
     ),
-    Primitive(
-        "square",
-        "int",
-        "int",
-        ("square it", "multiply it by itself"),
-        "n * n",
-        ("n + n", "n ^ 2"),
-    ),
+    Primitive("square", "int", "int", ("square it", "multiply it by itself"), "n * n", ("n + n", "n ^ 2")),
     Primitive(
         "cap",
         "int",
@@ -245,14 +176,7 @@ CATALOGUE: tuple[Primitive, ...] = (
         ("max(n, {k})", "n % {k}"),
         (5, 6, 7, 8, 9, 20),
     ),
-    Primitive(
-        "negate",
-        "int",
-        "int",
-        ("flip its sign", "negate it"),
-        "-n",
-        ("abs(n)", "~n"),
-    ),
+    Primitive("negate", "int", "int", ("flip its sign", "negate it"), "-n", ("abs(n)", "~n")),
     # int -> str
     Primitive(
         "pad",
@@ -264,12 +188,7 @@ CATALOGUE: tuple[Primitive, ...] = (
         (4, 5, 6, 7, 8),
     ),
     Primitive(
-        "binary",
-        "int",
-        "str",
-        ("write it in binary", "convert it to base two"),
-        'format(n, "b")',
-        ("bin(n)", "str(n)"),
+        "binary", "int", "str", ("write it in binary", "convert it to base two"), 'format(n, "b")', ("bin(n)", "str(n)")
     ),
     # int -> list
     Primitive(
@@ -384,16 +303,3 @@ CATALOGUE: tuple[Primitive, ...] = (
         ("[len(w) for w in s]", "[len(s)]"),
     ),
 )
-
-
-@cache
-def expression(template: str, k: int | None) -> str:
-    """A primitive's code, bug or phrase with its parameter filled in."""
-    return template if k is None else template.format(k=k, up=k + 1, down=k - 1)
-
-
-@cache
-def function(takes: Kind, code: str) -> Callable[[Any], Any]:
-    """What an expression of the catalogue computes, as a function of its variable."""
-    # Only ever text from this file; calling it directly is what makes a thousand tested tasks a second possible.
-    return eval(f"lambda {VARIABLES[takes]}: {code}", {})

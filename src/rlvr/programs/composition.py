@@ -10,7 +10,8 @@ from functools import cache
 from itertools import pairwise
 from random import Random
 
-from rlvr.programs.catalogue import CATALOGUE, VARIABLES, Kind, Primitive, expression
+from rlvr.programs.catalogue import CATALOGUE
+from rlvr.programs.primitive import VARIABLES, Kind, Primitive, expression
 
 HELD_OUT = ("validation", "test")
 HELD_OUT_SHARE = 0.07
@@ -39,29 +40,56 @@ class Step:
 
 
 Chain = tuple[Step, ...]
-Pair = tuple[Primitive, Primitive]
+
+# Neighbours of which one cannot be noticed, whatever the input is: as where a list is sorted and then summed.
+_POINTLESS = {
+    "sort_up": "sort_down unique total largest smallest count_numbers count_distinct count_above",
+    "sort_down": "sort_up unique total largest smallest count_numbers count_distinct count_above",
+    "reverse_list": "sort_up sort_down unique total largest smallest count_numbers count_distinct count_above",
+    "unique": "sort_up largest smallest count_distinct",
+    "add_each": "count_numbers count_distinct",
+    "multiply_each": "keep_above total count_numbers count_distinct count_above",
+    "keep_even": "keep_above count_above",
+    "keep_above": "keep_even largest count_above",
+    "count_numbers": "digits",
+    "count_distinct": "digits",
+    "count_above": "digits",
+    "join": "upper reverse_words remove_spaces count_words count_vowels",
+    "subtract": "square digits",
+    "remainder": "digits",
+    "cap": "divide",
+    "negate": "square digits",
+    "pad": "upper reverse_words remove_spaces count_characters count_words count_vowels word_lengths",
+    "binary": "upper reverse_words remove_spaces count_words count_vowels word_lengths",
+    "count_on": "sort_up unique first_numbers smallest count_numbers count_distinct",
+    "upper": "count_characters count_words count_vowels word_lengths",
+    "reverse_text": "count_characters count_words count_vowels word_lengths",
+    "reverse_words": "remove_spaces count_characters count_words count_vowels word_lengths",
+    "remove_spaces": "reverse_words count_words count_vowels",
+    "count_words": "digits",
+}
 
 
 @cache
 def pairs() -> dict[tuple[str, str], str]:
-    """The split of every ordered pair of different primitives that fit, by their names."""
+    """The split of every ordered pair of different primitives that may be neighbours, by their names."""
     return {
         (first.name, then.name): _split(first, then)
         for first in CATALOGUE
         for then in CATALOGUE
-        if first.gives == then.takes and first is not then
+        if first.gives == then.takes and first is not then and then.name not in _POINTLESS.get(first.name, "").split()
     }
 
 
 def _split(first: Primitive, then: Primitive) -> str:
     # Random seeded with a text is the same on every machine, unlike hash().
-    share = Random(f"pair {first.name} {then.name}").random()
+    share = Random(f"held out {first.name} {then.name}").random()
     held_out = int(share / HELD_OUT_SHARE)
     return HELD_OUT[held_out] if held_out < len(HELD_OUT) else "train"
 
 
 def draw(rng: Random, depth: int, split: str) -> Chain:
-    """A random chain of `depth` steps: with pairs of `train` only, or with a held-out pair and none of another split."""
+    """A random chain of `depth` steps: pairs of `train` only, or with a held-out pair and none of another split."""
     if split in HELD_OUT:
         assert depth > 1, "a chain of one step has no pair that could be held out"
         names = rng.choice(_pairs_of(split))
@@ -115,7 +143,7 @@ def prompt(chain: Chain) -> str:
 
 
 def body(chain: Chain, codes: Sequence[str] | None = None) -> str:
-    """One indented statement per step, the last a `return`. `codes`: an expression per step, instead of the right ones."""
+    """One indented statement per step, the last a `return`. `codes`: an expression for each, if not the right ones."""
     *first, last = [step.code for step in chain] if codes is None else codes
     targets: list[Kind] = [step.primitive.gives for step in chain[:-1]]
     lines = [f"    {VARIABLES[kind]} = {code}" for kind, code in zip(targets, first, strict=True)]

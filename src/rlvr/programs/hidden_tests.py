@@ -5,9 +5,9 @@ from random import Random
 from typing import Any
 
 from rlvr.programs import inputs
-from rlvr.programs.catalogue import function
 from rlvr.programs.composition import Chain
 from rlvr.programs.mutation import slips
+from rlvr.programs.primitive import function
 
 TESTS = 6
 POOL = 12

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import cache
 from random import Random
 
-from rlvr.programs.catalogue import CATALOGUE, VARIABLES, expression
+from rlvr.programs.catalogue import CATALOGUE
 from rlvr.programs.composition import Chain
+from rlvr.programs.primitive import VARIABLES, expression
 
 
 def slips(chain: Chain) -> Iterator[tuple[int, str]]:

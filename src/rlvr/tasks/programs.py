@@ -1,4 +1,4 @@
-"""Endless small problems without a download: chains of typed steps in words, judged by hidden tests that notice each step.
+"""Small problems without a download: chains of typed steps in words, judged by hidden tests that notice each step.
 
 `test` and `validation` ask for compositions whose pairs of neighbouring steps never occur in `train` and
 `demonstrations`. `demonstrations` is a warm-up corpus with deliberate mistakes, for reinforcement learning to correct.
