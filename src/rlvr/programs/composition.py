@@ -7,7 +7,6 @@ Generalisation is measured on new compositions of known steps: an ordered pair o
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from random import Random
 
 from rlvr.programs.catalogue import CATALOGUE
@@ -124,14 +123,6 @@ def _step(rng: Random, name: str) -> Step:
     primitive = _by_name()[name]
     k = rng.choice(primitive.parameters) if primitive.parameters else None
     return Step(primitive, k, rng.randrange(len(primitive.phrases)))
-
-
-def split_of(chain: Chain) -> str | None:
-    """The split a chain belongs to; None where it mixes pairs of two held-out splits and so belongs nowhere."""
-    owners = {pairs()[first.primitive.name, then.primitive.name] for first, then in pairwise(chain)} - {"train"}
-    if len(owners) > 1:
-        return None
-    return owners.pop() if owners else "train"
 
 
 def prompt(chain: Chain) -> str:

@@ -7,6 +7,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 from random import Random
 
 from rlvr.programs.composition import HELD_OUT, Chain, body, draw, prompt
@@ -28,7 +29,8 @@ class Programs:
     """Problems about lists of int, int and str; verified by `unit_tests`, extracted as a continuation.
 
     `meta` has `steps` (names of primitives), `depth`, `solution` (the right body), and, for demonstrations,
-    `demonstration` (the body to imitate, right or wrong). Demonstrations have no tests: they are not for judging.
+    `demonstration` (the body to imitate, right or wrong). Demonstrations may repeat, and have no tests: they are not
+    for judging.
     """
 
     split: str = "train"
@@ -36,7 +38,10 @@ class Programs:
     seed: int = 0
     """Order and choice of `train` and `demonstrations`; `validation` and `test` are the same for every seed."""
     limit: int | None = None
-    """How many tasks; None: 2,000 for train, 150, 200, and 20,480 demonstrations. A smaller limit is a prefix."""
+    """How many tasks; None: 2,000 for train, 150, 200, and 20,480 demonstrations. A smaller limit is a prefix.
+
+    There are fewer tasks where no more different ones exist, as of depth 1.
+    """
     depths: tuple[int, ...] | None = None
     """Steps per program, taken in turn; None: 1, 2, 2, 3, 3 for training, 2 and 3 where pairs are held out."""
     misconception_rate: float = 0.62
@@ -54,19 +59,18 @@ class Programs:
 
     def __iter__(self) -> Iterator[Task]:
         limit = _LIMITS[self.split] if self.limit is None else self.limit
-        tasks = self._demonstrations() if self.split == "demonstrations" else self._judged()
-        return (task for _, task in zip(range(limit), tasks, strict=False))
+        return islice(self._demonstrations() if self.split == "demonstrations" else self._judged(), limit)
 
     def _rng(self) -> Random:
         return Random(f"programs {self.split} {0 if self.split in HELD_OUT else self.seed}")
 
     def _demonstrations(self) -> Iterator[Task]:
         rng = self._rng()
-        while True:
-            for depth in self.depths or _DEPTHS[self.split]:
-                chain = draw(rng, depth, self.split)
-                shown = body(chain, misremember(chain, rng, self.misconception_rate, self.noise_rate))
-                yield self._task(chain, (), demonstration=shown)
+        depths = self.depths or _DEPTHS[self.split]
+        for number in count():
+            chain = draw(rng, depths[number % len(depths)], self.split)
+            shown = body(chain, misremember(chain, rng, self.misconception_rate, self.noise_rate))
+            yield self._task(f"{_digest(prompt(chain))}-{number}", chain, (), demonstration=shown)
 
     def _judged(self) -> Iterator[Task]:
         rng = self._rng()
@@ -79,22 +83,21 @@ class Programs:
                     continue
                 for _ in range(_PATIENCE):
                     chain = draw(rng, depth, self.split)
-                    text = prompt(chain)
-                    if text in seen:
+                    name = _digest(prompt(chain))
+                    if name in seen:
                         continue
-                    seen.add(text)
+                    seen.add(name)
                     # The tests follow from the problem, so that one id is one task whatever the seed of a run is.
-                    if tests := hidden_tests(chain, Random(text)):
-                        yield self._task(chain, tests)
+                    if tests := hidden_tests(chain, Random(prompt(chain))):
+                        yield self._task(name, chain, tests)
                         break
                 else:
                     exhausted.add(depth)
 
-    def _task(self, chain: Chain, tests: tuple[str, ...], **more: str) -> Task:
+    def _task(self, name: str, chain: Chain, tests: tuple[str, ...], **more: str) -> Task:
         text = prompt(chain)
-        digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
         return Task(
-            id=f"programs/{self.split}/{len(chain)}-{digest}",
+            id=f"programs/{self.split}/{len(chain)}-{name}",
             prompt=text,
             reference={"style": "asserts", "tests": list(tests), "setup": "", "prompt": text, "entry_point": "solve"},
             verifier="unit_tests",
@@ -113,3 +116,7 @@ class Programs:
                 **more,
             },
         )
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
