@@ -36,6 +36,12 @@ def find(shelf: str, name: str, *, trusted: bool = False) -> type:
             raise LookupError(f"{name!r} is not an importable class for {shelf}: {error}") from error
     if name not in names(shelf):
         raise LookupError(unknown(f"{shelf} plug-in", name, names(shelf)))
+    return _load(shelf, name)
+
+
+@cache
+def _load(shelf: str, name: str) -> type:
+    # Entry points are read from the metadata of every installed package: milliseconds, so once.
     for point in entry_points(group=f"rlvr.{shelf}"):
         if point.name == name:
             return point.load()

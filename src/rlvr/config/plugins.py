@@ -61,13 +61,13 @@ def plugin(shelf: str, given: Json) -> Plugin:
 def task_source(given: Json) -> Plugin:
     """Like `plugin("tasks", given)`, where the name may be `NAME:split` or the path of a tasks file.
 
-    A path is what contains a slash or ends in `.jsonl` or `.jsonl.gz`; it is read by the source `jsonl`.
+    A path is what contains a slash or ends in `.jsonl`, `.jsonl.gz` or `.json`; the plug-in `jsonl` reads it.
     """
     if not isinstance(given, Mapping) or not isinstance(name := given.get("name"), str):
         return plugin("tasks", given)
     source, _, split = name.partition(":")
-    if "/" in name or name.endswith((".jsonl", ".jsonl.gz")):
-        extra = {"name": "jsonl", "path": name}
+    if "/" in name or "\\" in name or name.endswith((".jsonl", ".jsonl.gz", ".json")):
+        extra = {"name": "jsonl", "source": name}
     elif split and "." not in source and (source in registry.names("tasks") or find_spec(source) is None):
         extra = {"name": source, "split": split}
     else:
