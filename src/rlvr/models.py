@@ -1,5 +1,6 @@
 """Causal language models with their tokenizers: build, load, save, and turn prompts into tokens."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -39,6 +40,17 @@ class Model:
     @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the shape and the sums of every weight, and the tokenizer's vocabulary."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.network.state_dict().items()):
+            values = weight.double()
+            digest.update(
+                f"{name} {tuple(weight.shape)} {values.sum().item()} {values.square().sum().item()}\n".encode()
+            )
+        digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        return digest.hexdigest()
 
     def encode_prompt(self, prompt: str | tuple[Message, ...]) -> tuple[int, ...]:
         """Tokens of a prompt: a text as it is (with the tokenizer's own start token), messages by the chat template."""
@@ -113,14 +125,12 @@ def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int) -> Model:
 
 
 def load(path: str, dtype: str = "auto") -> Model:
-    """Load a local folder or a hub id.
+    """Load a local folder, the newest checkpoint of a run's folder, or a hub id.
 
     dtype: `auto` is float32 on a CPU and the checkpoint's own on a GPU.
     Raises `FileNotFoundError` or `ValueError` that says what was looked for.
     """
-    local = Path(path)
-    if local.exists() and not (local / "config.json").exists():
-        raise FileNotFoundError(f"{path} holds no model: it has no config.json")
+    path = _weights_folder(path)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     wanted: Any = ("auto" if device == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
@@ -132,6 +142,19 @@ def load(path: str, dtype: str = "auto") -> Model:
             f"({str(error).splitlines()[0]})"
         ) from error
     return Model(network, tokenizer)
+
+
+def _weights_folder(path: str) -> str:
+    """Where the weights of a model's folder, a checkpoint or a run are; a hub id stays as it is."""
+    local = Path(path)
+    if not local.exists() or (local / "config.json").exists():
+        return path
+    if (local / "model" / "config.json").exists():
+        return str(local / "model")
+    steps = [folder for folder in local.glob("checkpoints/step_*") if (folder / "model" / "config.json").exists()]
+    if not steps:
+        raise FileNotFoundError(f"{path} holds no model: neither a config.json, nor checkpoints/step_N as a run has")
+    return str(max(steps, key=lambda folder: int(folder.name.removeprefix("step_"))) / "model")
 
 
 def save(model: Model, folder: Path, facts: Mapping[str, Json]) -> None:

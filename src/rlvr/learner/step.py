@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from rlvr.config import OptimizerSection
+from rlvr.config.train_recipe import Optimizer
 from rlvr.learner import optimizers
 from rlvr.learner.batching import MicroBatch, microbatches, minibatches
 from rlvr.learner.logprobs import selected_logprobs
@@ -19,7 +19,7 @@ Loss = Callable[[Batch], tuple[torch.Tensor, dict[str, torch.Tensor]]]
 class Learner:
     """Weights and optimizer state, moved by `update`."""
 
-    def __init__(self, model: Model, settings: OptimizerSection, steps: int, temperature: float) -> None:
+    def __init__(self, model: Model, settings: Optimizer, steps: int, temperature: float) -> None:
         """steps: of the whole run, for the schedule. temperature: the sampler's, so that log-probs mean the same."""
         self.model = model
         self._settings = settings

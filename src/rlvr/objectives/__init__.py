@@ -44,6 +44,11 @@ class Objective(Protocol):
         """Samples for each task; 0: learns from the tasks' own demonstrations and samples nothing."""
         ...
 
+    @property
+    def exact_sampling(self) -> bool:
+        """Whether samples must come from the very distribution of their log-probs (no top-p, no top-k)."""
+        ...
+
     def examples(self, groups: Sequence[Sequence[Rollout]]) -> list[Example]:
         """Training rows of a batch of groups, each group being the rollouts of one task."""
         ...

@@ -29,6 +29,10 @@ class GRPO:
                 f"grpo compares samples of one task, so group_size must be at least 2, not {self.group_size}"
             )
 
+    @property
+    def exact_sampling(self) -> bool:
+        return True
+
     def examples(self, groups: Sequence[Sequence[Rollout]]) -> list[Example]:
         rows: list[Example] = []
         for group in groups:

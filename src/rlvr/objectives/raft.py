@@ -27,6 +27,10 @@ class RAFT:
         if self.group_size < 1:
             raise ValueError(f"raft needs a group_size of at least 1, not {self.group_size}")
 
+    @property
+    def exact_sampling(self) -> bool:
+        return False
+
     def examples(self, groups: Sequence[Sequence[Rollout]]) -> list[Example]:
         rows: list[Example] = []
         for group in groups:

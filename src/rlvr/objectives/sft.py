@@ -21,6 +21,10 @@ class SFT:
     def group_size(self) -> int:
         return 0
 
+    @property
+    def exact_sampling(self) -> bool:
+        return False
+
     def examples(self, groups: Sequence[Sequence[Rollout]]) -> list[Example]:
         return [row(rollout, credit=1.0) for group in groups for rollout in group]
 

@@ -1,0 +1,98 @@
+"""From judged completions to numbers: unbiased pass@k, greedy accuracy, and intervals over problems."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from rlvr.records import Json, Task
+
+RESAMPLES = 2000
+GROUPINGS = ("dataset", "split", "depth", "level", "subject")
+"""Facts in `Task.meta` by which results are also reported, where tasks differ in them."""
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """The chance that k of n samples drawn without return hold a correct one: 1 - C(n - c, k) / C(n, k).
+
+    Chen et al., 2021 (arXiv:2107.03374). Raises `ValueError` where k samples cannot be drawn.
+    """
+    if not 0 < k <= n or not 0 <= correct <= n:
+        raise ValueError(f"pass@{k} needs at least {k} samples and at most as many correct ones, not {correct} of {n}")
+    return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def interval(values: Sequence[float], seed: int = 0) -> dict[str, float]:
+    """Mean over problems with a 95 % bootstrap interval (percentiles of 2,000 resamples of the problems)."""
+    array = np.asarray(values, dtype=np.float64)
+    picks = np.random.default_rng(seed).integers(0, len(array), size=(RESAMPLES, len(array)))
+    low, high = np.percentile(array[picks].mean(axis=1), [2.5, 97.5])
+    return {"value": _rounded(array.mean()), "low": _rounded(low), "high": _rounded(high)}
+
+
+def summarise(tasks: Sequence[Task], scores: Sequence[Mapping[str, Any]], ks: Sequence[int]) -> dict[str, Json]:
+    """Everything that is reported of one evaluation.
+
+    scores: rows with task_id, seed (None for greedy), passed, outcome, tokens, finish. Rows with `passed` None were
+    not judged: they are counted and left out. A k larger than the fewest judged samples of a task is left out too.
+    """
+    summary = _numbers(tasks, scores, ks)
+    by: dict[str, Json] = {}
+    for key in GROUPINGS:
+        groups: dict[str, list[Task]] = defaultdict(list)
+        for task in tasks:
+            if isinstance(value := task.meta.get(key), str | int | float):
+                groups[str(value)].append(task)
+        if 1 < len(groups) <= 24:
+            by[key] = {
+                name: _numbers(members, [s for s in scores if s["task_id"] in {t.id for t in members}], ks)
+                for name, members in sorted(groups.items())
+            }
+    return {**summary, "by": by}
+
+
+def _numbers(tasks: Sequence[Task], scores: Sequence[Mapping[str, Any]], ks: Sequence[int]) -> dict[str, Json]:
+    sampled: dict[str, list[bool]] = {task.id: [] for task in tasks}
+    greedy: dict[str, list[bool]] = {task.id: [] for task in tasks}
+    for score in scores:
+        if score["passed"] is not None:
+            (greedy if score["seed"] is None else sampled)[score["task_id"]].append(score["passed"])
+    counted = [passes for passes in sampled.values() if passes]
+    fewest = min((len(passes) for passes in counted), default=0)
+    numbers: dict[str, Json] = {"n": len(tasks), "samples": fewest}
+    for k in sorted({1, *ks}):
+        if k <= fewest:
+            numbers[f"pass@{k}"] = interval([pass_at_k(len(p), sum(p), k) for p in counted])
+    answered = [float(passes[0]) for passes in greedy.values() if passes]
+    numbers["greedy"] = interval(answered) if answered else None
+    drawn = [score for score in scores if score["seed"] is not None]
+    numbers["outcomes"] = dict(sorted(Counter(score["outcome"] for score in drawn).items()))
+    numbers["judge_errors"] = sum(score["passed"] is None for score in scores)
+    numbers["mean_tokens"] = _rounded(np.mean([score["tokens"] for score in drawn])) if drawn else None
+    numbers["truncated_share"] = _rounded(np.mean([score["finish"] == "length" for score in drawn])) if drawn else None
+    per_seed = _per_seed(drawn)
+    if len(per_seed) > 1:
+        values = list(per_seed.values())
+        numbers["pass@1_by_seed"] = {
+            **per_seed,
+            "mean": _rounded(np.mean(values)),
+            "std": _rounded(np.std(values, ddof=1)),
+        }
+    return numbers
+
+
+def _per_seed(drawn: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean over problems of each seed's own pass rate."""
+    passes: dict[int, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for score in drawn:
+        if score["passed"] is not None:
+            passes[score["seed"]][score["task_id"]].append(score["passed"])
+    return {
+        str(seed): _rounded(np.mean([np.mean(own) for own in tasks.values()])) for seed, tasks in sorted(passes.items())
+    }
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 6)

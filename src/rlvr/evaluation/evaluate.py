@@ -1,0 +1,38 @@
+"""A model and tasks in, results out: generate, then score, in one folder."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rlvr import models
+from rlvr.engines.local import Local
+from rlvr.evaluation.generate import Plan, generate
+from rlvr.evaluation.score import score
+from rlvr.progress import Display
+from rlvr.records import Json, Task
+from rlvr.rollout import check
+
+
+def evaluate(
+    model: str, tasks: Sequence[Task], out: Path, plan: Plan, ks: Sequence[int], sandbox: Any, screen: Display
+) -> tuple[dict[str, Json], dict[str, float]]:
+    """Results (as in `results.json`) and the seconds of both halves.
+
+    model: a folder, a run or a hub id. Raises before any sampling where a task cannot be judged.
+    """
+    check(tasks)
+    started = time.perf_counter()
+    complete(model, tasks, out, plan, screen)
+    generated = time.perf_counter()
+    results = score(out, ks, sandbox, screen)
+    return results, {"generate": generated - started, "judge": time.perf_counter() - generated}
+
+
+def complete(model: str, tasks: Sequence[Task], out: Path, plan: Plan, screen: Display) -> None:
+    """Load a model and write its completions of the tasks into `out`; finds and completes an interrupted call."""
+    models.quiet()
+    models.use_threads(0)
+    loaded = models.load(model)
+    with Local().open(loaded) as engine:
+        generate(loaded, engine, tasks, plan, out, {"model": model}, screen)

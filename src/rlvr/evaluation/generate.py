@@ -1,0 +1,115 @@
+"""The first half of an evaluation: completions to a file, row by row; an interrupted call goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rlvr.engines import Engine, Request, Sampling
+from rlvr.models import Model
+from rlvr.progress import Display
+from rlvr.records import Json, Task
+from rlvr.rollout import sample_seed
+from rlvr.storage import dump_line, read_lines, write_lines, write_text
+
+TASKS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is sampled of each task."""
+
+    samples: int = 1
+    """Completions for each task and seed."""
+    seeds: tuple[int, ...] = (0,)
+    sampling: Sampling = Sampling()
+    greedy: bool = True
+    """One more completion for each task, without chance."""
+    max_tokens: int | None = None
+    """None: what each task says."""
+
+
+def sample(model: Model, engine: Engine, tasks: Sequence[Task], plan: Plan) -> Iterator[dict[str, Json]]:
+    """Rows task by task: `task_id, seed, index, text, tokens, finish`; `seed` is null for the greedy one."""
+    for start in range(0, len(tasks), TASKS_AT_ONCE):
+        chunk = tasks[start : start + TASKS_AT_ONCE]
+        requests = {request.id: request for task in chunk for request in _requests(model, task, plan)}
+        engine.submit(list(requests.values()))
+        finished: dict[str, Any] = {}
+        while len(finished) < len(requests):
+            finished.update(engine.completed())
+        for task in chunk:
+            for kind, seed in _kinds(plan):
+                for n, completion in enumerate(finished[f"{task.id} {kind}"]):
+                    # Every seed has the samples of one request; the seeds follow each other in it.
+                    own_seed, index = (
+                        (seed, n) if kind == "greedy" else (plan.seeds[n // plan.samples], n % plan.samples)
+                    )
+                    yield {
+                        "task_id": task.id,
+                        "seed": own_seed,
+                        "index": index,
+                        "text": completion.text,
+                        "tokens": len(completion.tokens),
+                        "finish": completion.finish,
+                    }
+
+
+def generate(
+    model: Model,
+    engine: Engine,
+    tasks: Sequence[Task],
+    plan: Plan,
+    out: Path,
+    facts: Mapping[str, Json],
+    screen: Display,
+) -> None:
+    """Write `tasks.jsonl`, `plan.json` and `generations.jsonl` into `out`; a second call completes an interrupted one.
+
+    Raises `FileExistsError` where `out` holds the generations of another model, other tasks or another plan.
+    """
+    rows_per_task = len(plan.seeds) * plan.samples + plan.greedy
+    header = {**facts, "plan": asdict(plan), "key": _key(model, tasks, plan)}
+    path = out / "generations.jsonl"
+    done = 0
+    if (out / "plan.json").exists():
+        before = json.loads((out / "plan.json").read_text(encoding="utf-8"))
+        if before["key"] != header["key"]:
+            raise FileExistsError(
+                f"{out} holds generations of another model, other tasks or another plan; choose another --out"
+            )
+        rows = [row for _, row in read_lines(path) if not isinstance(row, ValueError)] if path.exists() else []
+        done = len(rows) // rows_per_task
+        write_lines(path, rows[: done * rows_per_task])
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        write_lines(out / "tasks.jsonl", [task.to_json() for task in tasks])
+        write_text(out / "plan.json", json.dumps(header, indent=2) + "\n")
+    with screen.stage("generate", len(tasks) * rows_per_task) as stage, open(path, "a", encoding="utf-8") as file:
+        stage.advance(done * rows_per_task)
+        for row in sample(model, engine, tasks[done:], plan):
+            file.write(dump_line(row))
+            file.flush()
+            stage.advance()
+
+
+def _kinds(plan: Plan) -> list[tuple[str, int | None]]:
+    return [("sampled", 0), ("greedy", None)] if plan.greedy else [("sampled", 0)]
+
+
+def _requests(model: Model, task: Task, plan: Plan) -> Iterator[Request]:
+    prompt = model.encode_prompt(task.prompt)
+    seeds = tuple(sample_seed(seed, task.id, index, 0) for seed in plan.seeds for index in range(plan.samples))
+    limit = plan.max_tokens or task.max_tokens
+    yield Request(f"{task.id} sampled", prompt, seeds, limit, task.stop, plan.sampling)
+    if plan.greedy:
+        yield Request(f"{task.id} greedy", prompt, (0,), limit, task.stop, Sampling(temperature=0.0))
+
+
+def _key(model: Model, tasks: Sequence[Task], plan: Plan) -> str:
+    """A hash of everything that decides the completions."""
+    asked = [[task.id, task.to_json()["prompt"], task.stop, task.max_tokens] for task in tasks]
+    text = json.dumps([model.fingerprint(), asked, asdict(plan)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,64 @@
+"""The second half of an evaluation: judge stored completions and estimate, as often as one likes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rlvr.evaluation.estimate import summarise
+from rlvr.progress import Display
+from rlvr.records import Completion, Json, Task
+from rlvr.rollout import judge
+from rlvr.storage import read_lines, read_records, write_lines, write_text
+
+ROWS_AT_ONCE = 512
+
+
+def scored(
+    tasks: Sequence[Task], rows: Iterable[dict[str, Any]], sandbox: Any
+) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
+    """Each generation with its verdict, and beside it what judging cost: two lists in the order of `rows`."""
+    by_id = {task.id: task for task in tasks}
+    rows = list(rows)
+    pairs = [(by_id[row["task_id"]], Completion(row["text"], finish=row["finish"])) for row in rows]
+    scores: list[dict[str, Json]] = []
+    costs: list[dict[str, Json]] = []
+    for row, verdict in zip(rows, judge(pairs, sandbox), strict=True):
+        facts = verdict.to_json()
+        cost = facts.pop("cost")
+        scores.append({**row, **facts})
+        costs.append({"task_id": row["task_id"], "seed": row["seed"], "index": row["index"], **cost})
+    return scores, costs
+
+
+def score(folder: Path, ks: Sequence[int], sandbox: Any, screen: Display) -> dict[str, Json]:
+    """Judge `generations.jsonl` of a folder; write `scores.jsonl`, `costs.jsonl` and `results.json`, return the last.
+
+    The same generations give the same bytes, costs aside. Raises `FileNotFoundError` where there is nothing to score,
+    and `ValueError` where a row does not fit the folder's tasks.
+    """
+    tasks = list(read_records(folder / "tasks.jsonl", Task))
+    known = {task.id for task in tasks}
+    rows: list[dict[str, Any]] = []
+    for number, row in read_lines(folder / "generations.jsonl"):
+        if isinstance(row, ValueError):
+            raise row
+        if row.get("task_id") not in known:
+            raise ValueError(
+                f"{folder / 'generations.jsonl'}:{number + 1}: no task {row.get('task_id')!r} in tasks.jsonl"
+            )
+        rows.append(row)
+    scores: list[dict[str, Json]] = []
+    costs: list[dict[str, Json]] = []
+    with screen.stage("judge", len(rows)) as stage:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            chunk = rows[start : start + ROWS_AT_ONCE]
+            more_scores, more_costs = scored(tasks, chunk, sandbox)
+            scores.extend(more_scores)
+            costs.extend(more_costs)
+            stage.advance(len(chunk), {"passed": sum(s["outcome"] == "passed" for s in scores) / len(scores)})
+    results = summarise(tasks, scores, ks)
+    write_lines(folder / "scores.jsonl", scores)
+    write_lines(folder / "costs.jsonl", costs)
+    write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    return results

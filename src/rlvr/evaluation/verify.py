@@ -1,0 +1,292 @@
+"""Judge a file of completions against a file of tasks: wrong rows are listed beside, the rest is judged all the same.
+
+`V.jsonl` grows row by row. While it is unfinished, `V.jsonl.partial` beside it holds a hash of the tasks, the
+completions, the limits and the isolation: a second call with the same inputs keeps the rows that are there and judges
+the rest; with other inputs, or once the file is complete, a call starts over.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import rlvr
+from rlvr import registry, storage
+from rlvr.progress import Display
+from rlvr.records import Completion, Json, Limits, Task, Verdict
+from rlvr.tasks._source import is_path, load, read_entries
+
+LONGEST_TEXT = 1_000_000
+"""Characters of a completion. A longer one is no answer to anything, and is listed as an error."""
+
+PAIRS_AT_ONCE = 512
+"""Enough that workers seldom wait for the slowest of a batch, few enough that an interrupt loses little."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What one call of `verify` found."""
+
+    tasks: int
+    """Tasks that can be judged."""
+    judged: int
+    """Rows in the output, those kept from an interrupted call included."""
+    kept: int
+    outcomes: dict[str, int]
+    """How often each outcome occurred."""
+    errors: int
+    """Rows of the inputs that could not be used."""
+    errors_file: Path | None
+    """Where they are listed; None: there are none."""
+
+
+def verify(
+    tasks: str | Path | Iterable[Task],
+    completions: str | Path,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    isolation: str = "auto",
+    cpu_limit: float | None = None,
+    memory_limit: int | None = None,
+    progress: Display | None = None,
+) -> Summary:
+    """Write one row for each completion of a known task, in order, and what was wrong with the inputs beside it.
+
+    tasks: a tasks file, `NAME[:split]`, or tasks. completions: JSONL of `{"task_id", "text"}` and more.
+    out: a local path; errors go to the same path with `.errors.jsonl` in place of `.jsonl`, as `{"file", "line",
+    "error"}` with lines counted from 1. cpu_limit (seconds) and memory_limit (MiB) replace the tasks' own.
+    Raises `FileNotFoundError`, or `ValueError` for arguments that cannot be; never for what a row holds.
+    """
+    override: dict[str, Any] = {"cpu_s": cpu_limit, "memory_mb": memory_limit}
+    override = {name: value for name, value in override.items() if value is not None}
+    Limits(**override)
+    _refuse_bad_paths(tasks, completions, out)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with closing(_Errors(out.with_name(out.name.removesuffix(".jsonl") + ".errors.jsonl"))) as errors:
+        known = _Known(errors, override)
+        known.read(tasks)
+        digest, lines = _digest(known, completions, isolation)
+        partial = out.with_name(out.name + ".partial")
+        kept = _kept_rows(out) if partial.exists() and partial.read_text(encoding="utf-8") == digest else []
+        if not kept:
+            out.write_bytes(b"")
+        storage.write_text(partial, digest)
+        outcomes = Counter(str(row["outcome"]) for row in kept)
+        asked = _asked(known, completions, errors)
+        before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
+        if before != [(row["index"], row["task_id"]) for row in kept]:
+            raise ValueError(f"{out} was changed after it was interrupted: delete it to start over")
+        _judge_to(out, asked, lines, outcomes, workers, isolation, progress)
+        partial.unlink()
+        return Summary(
+            len(known.tasks),
+            outcomes.total(),
+            len(kept),
+            dict(outcomes),
+            errors.count,
+            errors.path if errors.count else None,
+        )
+
+
+def judge(pairs: Sequence[tuple[Task, Completion]], sandbox: Any) -> list[Verdict]:
+    """A verdict for each pair, in order; each verifier gets its own pairs at once. sandbox: an opened one."""
+    by_verifier: dict[str, list[int]] = {}
+    for n, (task, _) in enumerate(pairs):
+        by_verifier.setdefault(task.verifier, []).append(n)
+    verdicts: dict[int, Verdict] = {}
+    for name, numbers in by_verifier.items():
+        mine = registry.build("verifiers", name).judge_many([pairs[n] for n in numbers], sandbox)
+        verdicts.update(zip(numbers, mine, strict=True))
+    return [verdicts[n] for n in range(len(pairs))]
+
+
+class _Errors:
+    """The list of what was wrong with the inputs: a file that exists only if there is something in it."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self.path, self.count = path, 0
+        self._file: IO[bytes] | None = None
+
+    def add(self, file: str, line: int, error: str) -> None:
+        """line: from 1."""
+        if self._file is None:
+            self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115
+        self.count += 1
+        row = {"file": file, "line": line, "error": error.removeprefix(f"{file}:{line}: ")}
+        self._file.write(storage.dump_line(row).encode())
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+@dataclass
+class _Known:
+    """The tasks that can be judged, and for those that cannot, why not."""
+
+    errors: _Errors
+    override: Mapping[str, Any]
+    tasks: dict[str, Task] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)
+    _lines: dict[str, int] = field(default_factory=dict)
+    _verifiers: dict[str, Any] = field(default_factory=dict)
+    _suggested: dict[str, str] = field(default_factory=dict)
+    _file: str = "tasks"
+
+    def read(self, tasks: str | Path | Iterable[Task]) -> None:
+        if isinstance(tasks, str | Path):
+            self._file = str(tasks)
+            entries = read_entries(tasks) if _is_file(tasks) else enumerate(load(str(tasks)))
+        else:
+            entries = enumerate(tasks)
+        for number, entry in entries:
+            try:
+                if isinstance(entry, ValueError):
+                    raise entry
+                self._take(Task.from_json(entry), number + 1)
+            except (ValueError, LookupError) as error:
+                self.errors.add(self._file, number + 1, str(error))
+                if isinstance(entry, Task) or (isinstance(entry, dict) and isinstance(entry.get("id"), str)):
+                    name = entry.id if isinstance(entry, Task) else entry["id"]
+                    self._refused.setdefault(name, f"{self._file}:{number + 1}")
+
+    def task(self, task_id: str) -> Task:
+        """Raises `LookupError` that says why completions of this id cannot be judged."""
+        if task_id in self.tasks:
+            return self.tasks[task_id]
+        if task_id in self._refused:
+            raise LookupError(f"task {task_id!r} cannot be judged; the reason is listed under {self._refused[task_id]}")
+        # A nearest match looks at every id; a thousand strangers do not need a thousand of them.
+        if task_id not in self._suggested and len(self._suggested) < 20:
+            near = difflib.get_close_matches(task_id[:200], self.tasks, n=1)
+            self._suggested[task_id] = f"; did you mean {near[0]!r}?" if near else ""
+        raise LookupError(f"no task {task_id[:200]!r} in {self._file}{self._suggested.get(task_id, '')}")
+
+    def _take(self, task: Task, line: int) -> None:
+        if task.id in self._lines:
+            raise ValueError(f"the id {task.id!r} is already used on line {self._lines[task.id]}, which counts")
+        self._lines[task.id] = line
+        if task.verifier not in self._verifiers:
+            self._verifiers[task.verifier] = registry.build("verifiers", task.verifier)
+        self._verifiers[task.verifier].check(task)
+        limits = dataclasses.replace(task.limits, **self.override)
+        self.tasks[task.id] = dataclasses.replace(task, limits=limits)
+
+
+def _asked(known: _Known, completions: str | Path, errors: _Errors) -> Iterator[tuple[int, Task, Completion]]:
+    """The completions that can be judged, with their lines from 0; the others are listed as errors on the way."""
+    for number, row in storage.read_lines(completions):
+        try:
+            task_id, text = _fields(row)
+            yield number, known.task(task_id), Completion(text)
+        except (ValueError, LookupError) as error:
+            errors.add(str(completions), number + 1, str(error))
+
+
+def _fields(row: Json | ValueError) -> tuple[str, str]:
+    if isinstance(row, ValueError):
+        raise row
+    if not isinstance(row, dict):
+        raise ValueError(f"should be an object with the fields task_id and text, not {row!r:.60}")
+    for name in ("task_id", "text"):
+        if name not in row:
+            raise ValueError(f"the field {name!r} is missing; the row has: {', '.join(row) or 'nothing'}")
+        if not isinstance(row[name], str):
+            raise ValueError(f"field {name} should be a text, not {row[name]!r:.60}")
+    if len(row["text"]) > LONGEST_TEXT:
+        raise ValueError(f"field text has {len(row['text']):,} characters; at most {LONGEST_TEXT:,} are judged")
+    return row["task_id"], row["text"]
+
+
+def _judge_to(
+    out: Path,
+    asked: Iterator[tuple[int, Task, Completion]],
+    lines: int,
+    outcomes: Counter[str],
+    workers: int | None,
+    isolation: str,
+    progress: Display | None,
+) -> None:
+    """Append a row for each of `asked`, and count its outcome."""
+    sandbox = registry.build("sandboxes", "local", workers=workers, isolation=isolation)
+    with sandbox.open() as opened, open(out, "ab", buffering=0) as file:
+        while batch := list(islice(asked, PAIRS_AT_ONCE)):
+            verdicts = judge([(task, completion) for _, task, completion in batch], opened)
+            for (index, task, _), verdict in zip(batch, verdicts, strict=True):
+                outcomes[verdict.outcome] += 1
+                # One unbuffered write a row: an interrupt falls between rows.
+                file.write(storage.dump_line(_row(task.id, index, verdict)).encode())
+
+
+def _row(task_id: str, index: int, verdict: Verdict) -> dict[str, Json]:
+    """What the output says of one completion; names and order are a contract."""
+    return {
+        "task_id": task_id,
+        "index": index,
+        "passed": verdict.passed,
+        "outcome": verdict.outcome,
+        "tests_passed": verdict.tests_passed,
+        "tests_total": verdict.tests_total,
+        "answer": verdict.answer,
+        "extraction": verdict.extraction,
+        "why": verdict.why,
+        "parts": verdict.parts,
+        "cpu_s": verdict.cost.get("cpu_s", 0.0),
+        "wall_s": verdict.cost.get("wall_s", 0.0),
+        "isolation": verdict.isolation,
+        "trust": verdict.trust,
+    }
+
+
+def _kept_rows(out: Path) -> list[dict[str, Json]]:
+    """The rows of an interrupted call; what a kill left of a last row is cut off."""
+    if not out.exists():
+        return []
+    data = out.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        os.truncate(out, len(whole))
+    return [row for _, row in storage.read_lines(out) if isinstance(row, dict)]
+
+
+def _digest(known: _Known, completions: str | Path, isolation: str) -> tuple[str, int]:
+    """A hash of everything that decides the rows, and the number of lines of the completions."""
+    digest = hashlib.sha256(f"{rlvr.__version__} {isolation}\n".encode())
+    for task in known.tasks.values():
+        digest.update(storage.dump_line(task.to_json()).encode())
+    lines = 0
+    # Damage of an archive is listed when its rows are read.
+    with storage.open_bytes(completions) as file, suppress(EOFError, OSError, zlib.error):
+        while block := file.read(1 << 20):
+            digest.update(block)
+            lines += block.count(b"\n")
+    return digest.hexdigest(), lines
+
+
+def _is_file(tasks: str | Path) -> bool:
+    return isinstance(tasks, Path) or is_path(tasks) or Path(tasks).is_file()
+
+
+def _refuse_bad_paths(tasks: str | Path | Iterable[Task], completions: str | Path, out: str | Path) -> None:
+    if storage.is_remote(out) or (Path(out).exists() and not Path(out).is_file()):
+        raise ValueError(f"{out} cannot be appended to: give a local file for the verdicts")
+    for role, path in (("tasks", tasks), ("completions", completions)):
+        if not isinstance(path, str | Path) or storage.is_remote(path):
+            continue
+        if os.path.realpath(path) == os.path.realpath(out):
+            raise ValueError(f"{out} is the file of {role}; the verdicts need a file of their own")
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError(f"{path} is not a file; {role} are read from one")
+    if not storage.exists(completions):
+        raise FileNotFoundError(f"no file of completions {completions}")

@@ -1,0 +1,40 @@
+"""The state of a run on disk: a folder is complete or it is not there."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from rlvr import models
+from rlvr.learner.step import Learner
+from rlvr.records import Json
+
+
+def save(folder: Path, learner: Learner, ledger: Json, facts: Mapping[str, Json]) -> None:
+    """Write weights, tokenizer, optimizer, random state and the run's ledger aside, then move them into place."""
+    aside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    models.save(learner.model, aside / "model", facts)
+    torch.save({"optimizers": learner.state(), "random": torch.get_rng_state()}, aside / "state.pt")
+    (aside / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+    os.replace(aside, folder)
+
+
+def restore(folder: Path, learner: Learner) -> Json:
+    """Put a checkpoint's weights and optimizer into a learner of the same recipe; returns the ledger."""
+    weights: dict[str, torch.Tensor] = {}
+    for file in sorted((folder / "model").glob("*.safetensors")):
+        weights.update(load_file(file))
+    missing, unexpected = learner.model.network.load_state_dict(weights, strict=False)
+    tied = set(learner.model.network.all_tied_weights_keys)
+    if unexpected or set(missing) - tied:
+        raise ValueError(f"{folder} does not fit this model: missing {missing}, unexpected {unexpected}")
+    state = torch.load(folder / "state.pt", weights_only=True)
+    learner.restore(state["optimizers"])
+    torch.set_rng_state(state["random"])
+    return json.loads((folder / "ledger.json").read_text(encoding="utf-8"))

@@ -1,0 +1,288 @@
+"""THE loop: a source gives judged groups, an objective makes rows of them, the learner learns, weights are published.
+
+SFT, RAFT and GRPO share it; which of them runs is a name in the recipe.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rlvr import models, rewards
+from rlvr.config import TrainRecipe, digest, resolved
+from rlvr.engines import Sampling
+from rlvr.evaluation.estimate import summarise
+from rlvr.evaluation.generate import Plan, sample
+from rlvr.evaluation.score import scored
+from rlvr.learner import checkpoints
+from rlvr.learner.step import Learner
+from rlvr.objectives import Objective
+from rlvr.progress import Display, Stage
+from rlvr.records import Json, Task
+from rlvr.rollout import Account, Demonstrations, Group, Rollouts, check, statistics
+from rlvr.run import Run
+from rlvr.scheduler import Scheduler
+from rlvr.storage import write_lines
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a recipe names, resolved and checked before anything runs."""
+
+    tasks: list[Task]
+    objective: Objective
+    reward: rewards.Reward
+    evaluation: list[Task]
+
+    @property
+    def samples(self) -> bool:
+        """Whether training samples and judges, rather than imitating demonstrations."""
+        return self.objective.group_size > 0
+
+
+def resolve(recipe: TrainRecipe) -> Parts:
+    """Load tasks and plug-ins. Raises `ValueError` or `LookupError` for whatever could not work later."""
+    objective: Objective = recipe.objective.build()
+    parts = Parts(
+        tasks=list(recipe.tasks.build()),
+        objective=objective,
+        reward=rewards.find(recipe.reward),
+        evaluation=[task for source in recipe.evaluation.tasks for task in source.build()],
+    )
+    if not parts.tasks:
+        raise ValueError(f"{recipe.name}: the task source {recipe.tasks.name!r} gave no tasks")
+    forbidden = [task.id for task in parts.tasks if task.meta.get("role") == "test_only"]
+    if forbidden:
+        raise ValueError(
+            f"{recipe.name}: {len(forbidden)} of the tasks are test-only and cannot be trained on, for instance "
+            f"{', '.join(forbidden[:5])}; train on another split"
+        )
+    if parts.samples:
+        check(parts.tasks)
+    check(parts.evaluation)
+    if recipe.staleness and recipe.engine.name == "local":
+        raise ValueError("the local engine samples from the learner's own weights, so staleness must be 0 with it")
+    if objective.exact_sampling and (recipe.sampling.top_p < 1 or recipe.sampling.top_k):
+        raise ValueError(
+            f"{recipe.objective.name} weighs samples by the log-probs of the full distribution, so sampling.top_p must "
+            f"be 1 and sampling.top_k 0, not {recipe.sampling.top_p} and {recipe.sampling.top_k}"
+        )
+    return parts
+
+
+def train(
+    recipe: TrainRecipe, out: Path, display: Display, *, resume: bool = False, sandbox: Any = None
+) -> dict[str, Json]:
+    """Run a recipe into the folder `out`; returns totals: `judged`, `judge_errors`, `seconds` by phase.
+
+    sandbox: an opened one to share with other runs; None opens the recipe's own. Raises `KeyboardInterrupt` after an
+    interrupt, with the step finished and a checkpoint written: the same call with `resume` goes on.
+    """
+    parts = resolve(recipe)
+    config = resolved(recipe)
+    run = Run.reopen(out, config) if resume and (out / "run.json").exists() else Run.create(out, config, recipe.seed)
+    models.quiet()
+    models.use_threads(recipe.threads)
+    status = "failed"
+    try:
+        with ExitStack() as stack:
+            if sandbox is None and (parts.samples or parts.evaluation):
+                sandbox = stack.enter_context(recipe.sandbox.build().open())
+            model = _start(recipe, parts, out, display, resume, sandbox)
+            engine = stack.enter_context(recipe.engine.build().open(model))
+            totals = _Training(recipe, parts, run, model, engine, sandbox).go(display)
+        status = "finished"
+        return totals
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    except Exception as error:
+        run.log(f"failed: {type(error).__name__}: {error}")
+        raise
+    finally:
+        run.finish(status)
+
+
+class _Training:
+    """One run under way."""
+
+    def __init__(
+        self, recipe: TrainRecipe, parts: Parts, run: Run, model: models.Model, engine: Any, sandbox: Any
+    ) -> None:
+        self._recipe, self._parts, self._run = recipe, parts, run
+        self._model, self._engine, self._sandbox = model, engine, sandbox
+        self._learner = Learner(model, recipe.optimizer, recipe.steps, recipe.sampling.temperature)
+        self._scheduler: Scheduler[Group] = Scheduler(recipe.batch_size, recipe.staleness)
+        self._totals: dict[str, Any] = {"judged": 0, "judge_errors": 0, "seconds": {}}
+        self._source = self._make_source()
+
+    def _make_source(self) -> Demonstrations | Rollouts:
+        recipe, parts = self._recipe, self._parts
+        if not parts.samples:
+            return Demonstrations(parts.tasks, self._model, recipe.batch_size, recipe.seed)
+        drawn = recipe.sampling
+        return Rollouts(
+            parts.tasks,
+            self._model,
+            self._engine,
+            self._sandbox,
+            self._scheduler,
+            group_size=parts.objective.group_size,
+            sampling=Sampling(drawn.temperature, drawn.top_p, drawn.top_k),
+            max_tokens=drawn.max_tokens,
+            reward=parts.reward,
+            seed=recipe.seed,
+        )
+
+    def go(self, display: Display) -> dict[str, Json]:
+        recipe, run = self._recipe, self._run
+        step = self._resume()
+        if step == 0:
+            write_lines(run.path / "tasks.jsonl", [task.to_json() for task in self._parts.tasks])
+            if recipe.evaluation.every:
+                run.metrics({"step": 0, **self._evaluated()})
+        with display.stage(recipe.name, recipe.steps) as stage, _interruptible() as interrupted:
+            stage.advance(step)
+            while step < recipe.steps:
+                step = self._step(step, stage)
+                last = step == recipe.steps or bool(interrupted)
+                if last or (recipe.checkpoint.every and step % recipe.checkpoint.every == 0):
+                    self._save(step)
+                if interrupted:
+                    raise KeyboardInterrupt(f"stopped after step {step} of {recipe.steps}; continue with --resume")
+        return self._totals
+
+    def _step(self, step: int, stage: Stage) -> int:
+        """One batch; returns the number of steps done."""
+        recipe, parts = self._recipe, self._parts
+        groups, account = self._source.batch(step)
+        examples = parts.objective.examples(groups)
+        started = time.perf_counter()
+        metrics = self._learner.update(examples, parts.objective.loss, step, recipe.seed)
+        account.seconds["learn"] = time.perf_counter() - started
+        self._engine.load(self._scheduler.advance(), self._model.network)
+        row: dict[str, Any] = {"step": step + 1, **metrics, "examples": len(examples)}
+        if parts.samples:
+            row.update(statistics(groups))
+            self._run.rollouts(_rollout_rows(step + 1, groups))
+        if recipe.evaluation.every and (step + 1) % recipe.evaluation.every == 0:
+            row.update(self._evaluated())
+        self._run.metrics({**row, "seconds": {key: round(value, 4) for key, value in account.seconds.items()}})
+        stage.advance(shown=_shown(row, account))
+        self._count(row, account)
+        return step + 1
+
+    def _count(self, row: Mapping[str, Any], account: Account) -> None:
+        totals = self._totals
+        totals["judged"] += account.judged
+        for phase, seconds in account.seconds.items():
+            totals["seconds"][phase] = totals["seconds"].get(phase, 0.0) + seconds
+        errors = row.get("outcomes", {}).get("judge_error", 0)
+        totals["judge_errors"] += errors
+        if row.get("unjudged_share", 0.0) > self._recipe.max_unjudged:
+            raise RuntimeError(
+                f"step {row['step']}: {errors} of {account.judged} rollouts could not be judged, more than "
+                f"max_unjudged={self._recipe.max_unjudged} allows; the reasons are in traces/rollouts.jsonl"
+            )
+
+    def _evaluated(self) -> dict[str, Json]:
+        settings, tasks = self._recipe.evaluation, self._parts.evaluation
+        plan = Plan(settings.samples, (0,), Sampling(settings.temperature), settings.greedy)
+        rows = list(sample(self._model, self._engine, tasks, plan))
+        scores, _ = scored(tasks, rows, self._sandbox)
+        self._totals["judged"] += len(scores)
+        return {"evaluation": summarise(tasks, scores, (settings.samples,))}
+
+    def _save(self, step: int) -> None:
+        run, recipe = self._run, self._recipe
+        folder = run.path / "checkpoints" / f"step_{step}"
+        if not folder.exists():
+            ledger = {
+                "step": step,
+                "scheduler": self._scheduler.state(),
+                "lengths": run.lengths(),
+                "totals": self._totals,
+            }
+            facts = {"recipe": recipe.name, "digest": digest(recipe), "step": step, "seed": recipe.seed}
+            checkpoints.save(folder, self._learner, ledger, facts)
+        run.forget_checkpoints(recipe.checkpoint.keep)
+        run.log(f"checkpoint step_{step}")
+
+    def _resume(self) -> int:
+        """Go back to the newest checkpoint, if there is one; returns the steps done."""
+        found = self._run.checkpoints()
+        if not found:
+            self._run.rewind({})
+            return 0
+        ledger = checkpoints.restore(found[-1], self._learner)
+        self._scheduler.restore(ledger["scheduler"])
+        self._engine.load(self._scheduler.version, self._model.network)
+        self._run.rewind(ledger["lengths"])
+        self._totals = ledger["totals"]
+        self._run.log(f"resumed at step {ledger['step']}")
+        return ledger["step"]
+
+
+def _start(recipe: TrainRecipe, parts: Parts, out: Path, display: Display, resume: bool, sandbox: Any) -> models.Model:
+    """The model that a run starts from."""
+    section = recipe.model
+    if section.path is not None:
+        return models.load(section.path, section.dtype)
+    if section.recipe is not None:
+        folder = out / "warmup"
+        if not (folder / "checkpoints" / f"step_{section.recipe.steps}").exists():
+            train(section.recipe, folder, display, resume=resume, sandbox=sandbox)
+        return models.load(str(folder), section.dtype)
+    assert section.architecture is not None
+    assert section.tokenizer is not None
+    texts = _texts(parts.tasks[: section.tokenizer.documents])
+    return models.build(section.architecture, models.train_tokenizer(texts, section.tokenizer.vocab_size), recipe.seed)
+
+
+def _texts(tasks: Sequence[Task]) -> Iterator[str]:
+    """What a tokenizer for these tasks should know: prompts with their demonstrations."""
+    for task in tasks:
+        prompt = task.prompt if isinstance(task.prompt, str) else "\n".join(m.content for m in task.prompt)
+        yield prompt + str(task.meta.get("demonstration", task.meta.get("solution", "")))
+
+
+def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[Json]:
+    """Rollouts as they are stored: the task by its id, for its fields stand in tasks.jsonl."""
+    for group in groups:
+        for index, rollout in enumerate(group):
+            row = rollout.to_json()
+            yield {"step": step, "task_id": row.pop("task")["id"], "index": index, **row}
+
+
+def _shown(row: Mapping[str, Any], account: Account) -> dict[str, Any]:
+    shown = {key: row[key] for key in ("reward", "pass_rate", "loss") if key in row}
+    if account.judged:
+        shown["verdicts/s"] = account.judged / max(1e-9, account.seconds["judge"])
+    if "evaluation" in row:
+        shown["held-out pass@1"] = row["evaluation"]["pass@1"]["value"]
+    return shown
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """A first SIGINT or SIGTERM is noted, so that the step can end; a second SIGINT interrupts at once."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
