@@ -1,17 +1,11 @@
 """HumanEval: a benchmark that stays one, and two ways to ask for it."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from rlvr.records import Message
 from rlvr.tasks.humaneval import Humaneval
 
-pytestmark = pytest.mark.skipif(
-    not (Path(os.environ.get("RLVR_DATA", "/nonexistent")) / "humaneval.jsonl.gz").exists(),
-    reason="RLVR_DATA does not name a folder with humaneval.jsonl.gz",
-)
+pytestmark = pytest.mark.usefixtures("data")
 
 
 def test_all_of_it_is_for_testing_only():

@@ -1,8 +1,6 @@
 """MBPP: the official slices, and prompts that can be answered."""
 
 import ast
-import os
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +8,7 @@ from rlvr.records import Message, Task
 from rlvr.tasks._source import load
 from rlvr.tasks.mbpp import Mbpp, called
 
-needs_data = pytest.mark.skipif(
-    not (Path(os.environ.get("RLVR_DATA", "/nonexistent")) / "mbpp.jsonl.gz").exists(),
-    reason="RLVR_DATA does not name a folder with mbpp.jsonl.gz",
-)
+needs_data = pytest.mark.usefixtures("data")
 
 
 @needs_data

@@ -52,8 +52,14 @@ class Mbpp:
     def __iter__(self) -> Iterator[Task]:
         origin = _SANITIZED if self.split == "sanitized" else _FULL
         ids = _IDS[self.split]
-        tasks = (self._task(row) for row in origin.rows(self.source) if row.number("task_id") in ids)
-        return first(tasks, self.limit, f"mbpp:{self.split} (ids {ids[0]}-{ids[-1]}) of {self.source or origin.file}")
+        rows = [row for row in origin.rows(self.source) if row.number("task_id") in ids]
+        # The hub keeps the official splits in another order than the files.
+        rows.sort(key=lambda row: row.number("task_id"))
+        return first(
+            (self._task(row) for row in rows),
+            self.limit,
+            f"mbpp:{self.split} (ids {ids[0]}-{ids[-1]}) of {self.source or origin.file}",
+        )
 
     def _task(self, row: Row) -> Task:
         number, tests = row.number("task_id"), row.texts("test_list")
