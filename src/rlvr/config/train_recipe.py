@@ -149,8 +149,6 @@ class TrainRecipe(_Section):
     optimizer: Optimizer = Optimizer()
     evaluation: Evaluation = Evaluation()
     checkpoint: Checkpoint = Checkpoint()
-    trackers: list[str] = Field(default=["jsonl"])
-    """Where metrics go."""
     threads: Count = 0
     """CPU threads of torch; 0: one on machines of at most four cores, else torch's own choice."""
     max_unjudged: Share = 0.05
@@ -161,3 +159,6 @@ class TrainRecipe(_Section):
         if self.evaluation.every and not self.evaluation.tasks:
             raise ValueError(f"evaluation.every is {self.evaluation.every}, but evaluation.tasks is empty")
         return self
+
+
+Model.model_rebuild()
