@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from rlvr.records import Message, Task
-from rlvr.tasks._source import load
+from rlvr.tasks import load
 from rlvr.tasks.mbpp import Mbpp, called
 
 needs_data = pytest.mark.usefixtures("data")
