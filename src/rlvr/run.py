@@ -46,12 +46,15 @@ class Run:
         if path.exists() and any(path.iterdir()):
             what = "a run" if (path / "run.json").exists() else "files"
             raise FileExistsError(f"{path} already holds {what}; continue it with --resume, or choose another --out")
-        (path / "traces").mkdir(parents=True)
-        (path / "checkpoints").mkdir()
-        write_text(path / "config.yaml", config)
-        run = cls(path, _facts(seed))
-        run._save("running")
-        return run
+        # Moved into place whole, so that what a killed process left can always be resumed.
+        aside = path.with_name(f".{path.name}.tmp")
+        shutil.rmtree(aside, ignore_errors=True)
+        (aside / "traces").mkdir(parents=True)
+        (aside / "checkpoints").mkdir()
+        write_text(aside / "config.yaml", config)
+        cls(aside, facts := _facts(seed))._save("running")
+        os.replace(aside, path)
+        return cls(path, facts)
 
     @classmethod
     def reopen(cls, path: Path, config: str) -> "Run":

@@ -75,6 +75,28 @@ def resolve(recipe: TrainRecipe) -> Parts:
     return parts
 
 
+def describe(recipe: TrainRecipe) -> str:
+    """What a run would do: the resolved recipe and its arithmetic. Raises like `resolve`."""
+    parts = resolve(recipe)
+    lines = [resolved(recipe).rstrip(), ""]
+    if recipe.model.recipe is not None:
+        warmup = recipe.model.recipe
+        resolve(warmup)
+        lines.append(f"# first        {warmup.name}: {warmup.steps} steps of {warmup.batch_size} tasks")
+    size = max(1, parts.objective.group_size)
+    drawn = recipe.steps * recipe.batch_size
+    optimizer = recipe.optimizer
+    each = "all rows" if optimizer.minibatch == 0 else f"{optimizer.minibatch} rows"
+    lines += [
+        f"# tasks        {len(parts.tasks)}, each drawn {drawn / len(parts.tasks):.2f} times",
+        f"# step         {recipe.batch_size} tasks x {size} completions = {recipe.batch_size * size} sequences",
+        f"# optimizer    {optimizer.epochs} passes over each batch, {each} in an optimizer step",
+        f"# run          {recipe.steps} steps, {drawn * size} sequences",
+        f"# evaluation   {len(parts.evaluation)} tasks every {recipe.evaluation.every or 'no'} steps",
+    ]
+    return "\n".join(lines)
+
+
 def train(
     recipe: TrainRecipe, out: Path, display: Display, *, resume: bool = False, sandbox: Any = None
 ) -> dict[str, Json]:
@@ -153,7 +175,7 @@ class _Training:
                 last = step == recipe.steps or bool(interrupted)
                 if last or (recipe.checkpoint.every and step % recipe.checkpoint.every == 0):
                     self._save(step)
-                if interrupted:
+                if interrupted and step < recipe.steps:
                     raise KeyboardInterrupt(f"stopped after step {step} of {recipe.steps}; continue with --resume")
         return self._totals
 
@@ -231,13 +253,15 @@ class _Training:
 def _start(recipe: TrainRecipe, parts: Parts, out: Path, display: Display, resume: bool, sandbox: Any) -> models.Model:
     """The model that a run starts from."""
     section = recipe.model
+    # Small updates vanish in bfloat16 weights, so training keeps float32 ones unless the recipe says otherwise.
+    dtype = "float32" if section.dtype == "auto" else section.dtype
     if section.path is not None:
-        return models.load(section.path, section.dtype)
+        return models.load(section.path, dtype)
     if section.recipe is not None:
         folder = out / "warmup"
         if not (folder / "checkpoints" / f"step_{section.recipe.steps}").exists():
             train(section.recipe, folder, display, resume=resume, sandbox=sandbox)
-        return models.load(str(folder), section.dtype)
+        return models.load(str(folder), dtype)
     assert section.architecture is not None
     assert section.tokenizer is not None
     texts = _texts(parts.tasks[: section.tokenizer.documents])

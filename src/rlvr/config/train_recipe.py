@@ -38,7 +38,7 @@ class Model(_Section):
     tokenizer: Tokenizer | None = None
     """What to train for an architecture; the other two bring theirs."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: float32 on a CPU."""
+    """Of the weights in training; auto: float32."""
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
