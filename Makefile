@@ -4,8 +4,8 @@
 # make lint        ruff, pyright, import-linter
 #
 # PYTHON chooses the interpreter that .venv is made with: make install PYTHON=python3.13
-# PyPI's torch for Linux brings CUDA with it (gigabytes). Without a GPU:
-#   make install PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# The default torch for Linux brings CUDA with it (gigabytes); without a GPU, name the index of torch's CPU builds:
+#   make install PIP_EXTRA_INDEX_URL=...
 
 PYTHON ?= python3
 ARGS ?=

@@ -29,7 +29,8 @@ class Stage:
             elapsed = time.monotonic() - self._started
             left = elapsed / max(1, self._done) * (self._total - self._done)
             self._display.console.print(
-                f"{self._name:<28} {self._done}/{self._total}  {text}  {elapsed:.0f} s, {left:.0f} s left", highlight=False
+                f"{self._name:<28} {self._done}/{self._total}  {text}  {elapsed:.0f} s, {left:.0f} s left",
+                highlight=False,
             )
 
 
@@ -52,7 +53,14 @@ class Display:
 def display() -> Iterator[Display]:
     """Open the display on standard error, so that standard output stays for results."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if not console.is_terminal:

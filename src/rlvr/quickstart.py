@@ -1,4 +1,4 @@
-"""The whole loop on a laptop: warm up a small transformer, correct it by RAFT and GRPO, measure on problems it never saw.
+"""The whole loop on a laptop: warm up a small transformer, correct it by RAFT and GRPO, measure on unseen problems.
 
 It wires nothing of its own: the recipes `quickstart_*.yaml` are trained as `rlvr train` would, and measured as
 `rlvr evaluate` would. Headline numbers are for held-out compositions of depth 2 and 3 (the split `programs:test`).

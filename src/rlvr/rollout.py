@@ -5,14 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlvr import registry
 from rlvr.engines import Engine, Request, Sampling
-from rlvr.models import Model
 from rlvr.records import Completion, Rollout, Task, Turn, Verdict
 from rlvr.rewards import Reward
 from rlvr.scheduler import Scheduler, Ticket, position
+
+if TYPE_CHECKING:
+    from rlvr.models import Model
 
 Group = list[Rollout]
 
@@ -56,7 +58,7 @@ class Account:
 class Demonstrations:
     """Batches of the tasks' own demonstrations, for objectives that sample nothing."""
 
-    def __init__(self, tasks: Sequence[Task], model: Model, batch_size: int, seed: int) -> None:
+    def __init__(self, tasks: Sequence[Task], model: "Model", batch_size: int, seed: int) -> None:
         """Raises `ValueError` where a task has neither `meta.demonstration` nor `meta.solution`."""
         for task in tasks:
             if not isinstance(_demonstration(task), str):
@@ -87,7 +89,7 @@ class Rollouts:
     def __init__(
         self,
         tasks: Sequence[Task],
-        model: Model,
+        model: "Model",
         engine: Engine,
         sandbox: Any,
         scheduler: Scheduler[Group],

@@ -1,9 +1,9 @@
 """Which task is sampled next, under which version of the weights, and what may enter a batch.
 
 Synchronous training is asynchronous training with staleness 0, so there is one scheduler. Work is admitted by
-arithmetic: with batches of B groups and staleness S, at version v at most (S + v + 1) * B - (accepted + running) further
-groups may start (AReaL, arXiv:2505.24298), so nothing is produced only to be thrown away. Pure Python, no clock: the
-same calls give the same answers.
+arithmetic: with batches of B groups and staleness S, at version v at most (S + v + 1) * B - (accepted + running)
+further groups may start (AReaL, arXiv:2505.24298), so nothing is produced only to be thrown away. Pure Python, no
+clock: the same calls give the same answers.
 """
 
 import random
@@ -104,7 +104,7 @@ class Scheduler(Generic[G]):
         return self.version
 
     def state(self) -> Json:
-        """The ledger between two steps. What is under way then goes out again after `restore`, under its own tickets."""
+        """The ledger between two steps. What is under way goes out again after `restore`, under its own tickets."""
         accepted = [ticket for ticket, _ in self._accepted.values()]
         again = sorted([*self._running.values(), *accepted, *self._again], key=lambda ticket: ticket.number)
         return {

@@ -3,16 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlvr.engines import Engine, Request, Sampling
-from rlvr.models import Model
 from rlvr.progress import Display
 from rlvr.records import Json, Task
 from rlvr.rollout import sample_seed
 from rlvr.storage import dump_line, read_lines, write_lines, write_text
+
+if TYPE_CHECKING:
+    from rlvr.models import Model
 
 TASKS_AT_ONCE = 64
 
@@ -24,14 +26,14 @@ class Plan:
     samples: int = 1
     """Completions for each task and seed."""
     seeds: tuple[int, ...] = (0,)
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     greedy: bool = True
     """One more completion for each task, without chance."""
     max_tokens: int | None = None
     """None: what each task says."""
 
 
-def sample(model: Model, engine: Engine, tasks: Sequence[Task], plan: Plan) -> Iterator[dict[str, Json]]:
+def sample(model: "Model", engine: Engine, tasks: Sequence[Task], plan: Plan) -> Iterator[dict[str, Json]]:
     """Rows task by task: `task_id, seed, index, text, tokens, finish`; `seed` is null for the greedy one."""
     for start in range(0, len(tasks), TASKS_AT_ONCE):
         chunk = tasks[start : start + TASKS_AT_ONCE]
@@ -58,7 +60,7 @@ def sample(model: Model, engine: Engine, tasks: Sequence[Task], plan: Plan) -> I
 
 
 def generate(
-    model: Model,
+    model: "Model",
     engine: Engine,
     tasks: Sequence[Task],
     plan: Plan,
@@ -99,7 +101,7 @@ def _kinds(plan: Plan) -> list[tuple[str, int | None]]:
     return [("sampled", 0), ("greedy", None)] if plan.greedy else [("sampled", 0)]
 
 
-def _requests(model: Model, task: Task, plan: Plan) -> Iterator[Request]:
+def _requests(model: "Model", task: Task, plan: Plan) -> Iterator[Request]:
     prompt = model.encode_prompt(task.prompt)
     seeds = tuple(sample_seed(seed, task.id, index, 0) for seed in plan.seeds for index in range(plan.samples))
     limit = plan.max_tokens or task.max_tokens
@@ -108,7 +110,7 @@ def _requests(model: Model, task: Task, plan: Plan) -> Iterator[Request]:
         yield Request(f"{task.id} greedy", prompt, (0,), limit, task.stop, Sampling(temperature=0.0))
 
 
-def _key(model: Model, tasks: Sequence[Task], plan: Plan) -> str:
+def _key(model: "Model", tasks: Sequence[Task], plan: Plan) -> str:
     """A hash of everything that decides the completions."""
     asked = [[task.id, task.to_json()["prompt"], task.stop, task.max_tokens] for task in tasks]
     text = json.dumps([model.fingerprint(), asked, asdict(plan)], sort_keys=True)
