@@ -1,0 +1,306 @@
+"""Plain data as bytes, for the channel between the candidate's process and the tests' process.
+
+Only exact builtin types have a tag; nothing that is read can run code or name a class outside the short list below. Lists,
+dicts, sets and bytearrays are numbered in the order in which they are written, and a second sight of one is a reference
+to its number, so shared and cyclic structures keep their shape and the reader can tell "the list you gave me" from a copy.
+What is not plain data is left to `export` and `load`, which turn it into handles (see `handles`).
+
+Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str · b bytes ·
+a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · j list of machine numbers · R reference ·
+x a standard-library value · n a builtin class or singleton · H h E v handles.
+"""
+
+import builtins
+import json
+import struct
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+MAX_DEPTH = 200
+MAX_FRAME = 32 << 20
+"""Bytes of one frame; a larger value cannot cross."""
+
+_FLAT = 16
+_MACHINE = 1 << 62
+_DOUBLE = struct.Struct("<d")
+
+
+class Malformed(Exception):
+    """Bytes that no encoder of ours writes, or that nest too deep."""
+
+
+class TooLarge(Exception):
+    """A value that would need a frame of more than `MAX_FRAME` bytes."""
+
+
+def _is_singleton(value: Any) -> bool:
+    return value is Ellipsis or value is NotImplemented
+
+
+_NAMED = {
+    id(value): name.encode()
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) or name in ("Ellipsis", "NotImplemented")
+}
+
+# Values of the standard library that compare by value: how each becomes plain data and comes back.
+_VALUES: dict[str, Callable[[Any], Any]] = {
+    "collections.Counter": lambda value: (dict(value),),
+    "collections.OrderedDict": lambda value: (list(value.items()),),
+    "collections.defaultdict": lambda value: (None, dict(value)),
+    "collections.deque": lambda value: (list(value), value.maxlen),
+    "fractions.Fraction": lambda value: (value.numerator, value.denominator),
+    "decimal.Decimal": lambda value: (str(value),),
+    "datetime.date": lambda value: (value.year, value.month, value.day),
+    "datetime.timedelta": lambda value: (value.days, value.seconds, value.microseconds),
+}
+
+
+class Encoder:
+    """Writes values one after another into one frame.
+
+    export: `(value, encoder, depth)`, called for everything that has no tag of its own; writes to `encoder.out`.
+    containers: those that the reader knows already, by number; grows by each one written.
+    """
+
+    def __init__(self, export: Callable[[Any, "Encoder", int], None], containers: Sequence[Any] = ()) -> None:
+        self.out: list[bytes] = []
+        self.export = export
+        self.containers = list(containers)
+        self.numbers = {id(value): number for number, value in enumerate(self.containers)}
+
+    def put(self, value: Any, depth: int = 0) -> None:
+        kind = type(value)
+        if kind is int:
+            self.out.append(b"i%x;" % value)
+        elif kind is str:
+            data = value.encode("utf-8", "surrogatepass")
+            self.out.append(b"s%x;" % len(data))
+            self.out.append(data)
+        elif value is None:
+            self.out.append(b"N")
+        elif kind is bool:
+            self.out.append(b"T" if value else b"F")
+        elif kind is float:
+            self.out.append(b"f" + _DOUBLE.pack(value))
+        elif depth > MAX_DEPTH:
+            self.export(value, self, depth)
+        elif kind is tuple:
+            self.items(b"t", value, depth)
+        elif kind is list or kind is dict or kind is set or kind is bytearray:
+            self._container(kind, value, depth)
+        else:
+            self._rare(kind, value, depth)
+
+    def items(self, tag: bytes, values: Any, depth: int) -> None:
+        self.out.append(b"%c%x;" % (tag, len(values)))
+        for item in values:
+            self.put(item, depth + 1)
+
+    def contents(self, value: Any) -> None:
+        """What is in a container now, written as a tuple (bytes for a bytearray), whether or not it is known."""
+        if type(value) is bytearray:
+            self.put(bytes(value))
+        elif type(value) is dict:
+            self.items(b"t", [part for item in value.items() for part in item], 0)
+        else:
+            self.items(b"t", value, 0)
+
+    def frame(self) -> bytes:
+        data = b"".join(self.out)
+        if len(data) > MAX_FRAME:
+            raise TooLarge(f"the value needs {len(data) >> 20} MiB, more than {MAX_FRAME >> 20}")
+        return data
+
+    def _container(self, kind: type, value: Any, depth: int) -> None:
+        number = self.numbers.get(id(value))
+        if number is not None:
+            self.out.append(b"R%x;" % number)
+            return
+        self.numbers[id(value)] = len(self.containers)
+        self.containers.append(value)
+        if kind is list:
+            if len(value) >= _FLAT and _is_flat(value):
+                data = json.dumps(value).encode()
+                self.out.append(b"j%x;" % len(data))
+                self.out.append(data)
+            else:
+                self.items(b"l", value, depth)
+        elif kind is dict:
+            self.out.append(b"d%x;" % len(value))
+            for key, item in value.items():
+                self.put(key, depth + 1)
+                self.put(item, depth + 1)
+        elif kind is set:
+            self.items(b"e", value, depth)
+        else:
+            self.out.append(b"a%x;" % len(value))
+            self.out.append(bytes(value))
+
+    def _rare(self, kind: type, value: Any, depth: int) -> None:
+        if kind is bytes:
+            self.out.append(b"b%x;" % len(value))
+            self.out.append(value)
+        elif kind is frozenset:
+            self.items(b"z", value, depth)
+        elif kind is complex:
+            self.out.append(b"c" + _DOUBLE.pack(value.real) + _DOUBLE.pack(value.imag))
+        elif kind is range:
+            self.out.append(b"r")
+            for part in (value.start, value.stop, value.step):
+                self.put(part)
+        elif id(value) in _NAMED:
+            self.out.append(b"n%x;" % len(_NAMED[id(value)]) + _NAMED[id(value)])
+        elif (name := f"{kind.__module__}.{kind.__qualname__}") in _VALUES:
+            self.out.append(b"x%x;" % len(name) + name.encode())
+            self.put(_VALUES[name](value), depth + 1)
+        else:
+            self.export(value, self, depth)
+
+
+def _is_flat(values: list[Any]) -> bool:
+    """Whether the standard library's fast JSON writer gives these numbers back exactly."""
+    kinds = set(map(type, values))
+    return kinds == {float} or (kinds == {int} and max(values) < _MACHINE and min(values) > -_MACHINE)
+
+
+class Decoder:
+    """Reads what an `Encoder` wrote. Every error of the data is `Malformed`.
+
+    load: `(tag, decoder, depth)`, called for the tags of handles.
+    containers: the writer's, by number, where both sides know some already; grows by each one read.
+    """
+
+    def __init__(
+        self, data: bytes, load: Callable[[int, "Decoder", int], Any], containers: Sequence[Any] = (), start: int = 0
+    ) -> None:
+        self.data = data
+        self.at = start
+        self.load = load
+        self.containers = list(containers)
+
+    def value(self) -> Any:
+        try:
+            return self.get()
+        except (ValueError, LookupError, TypeError, RecursionError, OverflowError, struct.error) as error:
+            raise Malformed(f"{type(error).__name__} at byte {self.at}") from error
+
+    def ended(self) -> bool:
+        return self.at >= len(self.data)
+
+    def number(self) -> int:
+        end = self.data.index(b";", self.at)
+        value = int(self.data[self.at : end], 16)
+        self.at = end + 1
+        return value
+
+    def take(self, count: int) -> bytes:
+        end = self.at + count
+        if count < 0 or end > len(self.data):
+            raise Malformed(f"{count} bytes announced at byte {self.at}, {len(self.data) - self.at} left")
+        data = self.data[self.at : end]
+        self.at = end
+        return data
+
+    def get(self, depth: int = 0) -> Any:
+        tag = self.data[self.at]
+        self.at += 1
+        if tag == 105:  # i
+            return self.number()
+        if tag == 115:  # s
+            return self.take(self.number()).decode("utf-8", "surrogatepass")
+        if depth > MAX_DEPTH + 8:
+            raise Malformed("nested too deep")
+        read = _READERS.get(tag)
+        return read(self, depth) if read else self.load(tag, self, depth)
+
+    def items(self, depth: int) -> list[Any]:
+        return [self.get(depth + 1) for _ in range(self._count())]
+
+    def _count(self) -> int:
+        count = self.number()
+        if not 0 <= count <= len(self.data) - self.at:
+            raise Malformed(f"{count} items announced in {len(self.data) - self.at} bytes")
+        return count
+
+    def _list(self, depth: int) -> list[Any]:
+        value: list[Any] = []
+        self.containers.append(value)
+        for _ in range(self._count()):
+            value.append(self.get(depth + 1))
+        return value
+
+    def _dict(self, depth: int) -> dict[Any, Any]:
+        value: dict[Any, Any] = {}
+        self.containers.append(value)
+        for _ in range(self._count()):
+            key = self.get(depth + 1)
+            value[key] = self.get(depth + 1)
+        return value
+
+    def _set(self, depth: int) -> set[Any]:
+        value: set[Any] = set()
+        self.containers.append(value)
+        for _ in range(self._count()):
+            value.add(self.get(depth + 1))
+        return value
+
+    def _flat(self, depth: int) -> list[Any]:
+        value = json.loads(self.take(self.number()))
+        if type(value) is not list:
+            raise Malformed("not a list of numbers")
+        self.containers.append(value)
+        return value
+
+    def _bytearray(self, depth: int) -> bytearray:
+        value = bytearray(self.take(self.number()))
+        self.containers.append(value)
+        return value
+
+    def _double(self, depth: int) -> float:
+        return _DOUBLE.unpack(self.take(8))[0]
+
+    def _range(self, depth: int) -> range:
+        return range(self.get(depth + 1), self.get(depth + 1), self.get(depth + 1))
+
+    def _known(self, depth: int) -> Any:
+        return self.containers[self.number()]
+
+    def _named(self, depth: int) -> Any:
+        value = vars(builtins)[self.take(self.number()).decode()]
+        if not (isinstance(value, type) or _is_singleton(value)):
+            raise Malformed("only classes and singletons cross by name")
+        return value
+
+    def _library(self, depth: int) -> Any:
+        name = self.take(self.number()).decode()
+        arguments = self.get(depth + 1)
+        if name not in _VALUES or type(arguments) is not tuple:
+            raise Malformed(f"no value type {name!r}")
+        module, _, cls = name.rpartition(".")
+        try:
+            return getattr(import_module(module), cls)(*arguments)
+        except ArithmeticError as error:
+            raise Malformed(f"not a {name}") from error
+
+
+_READERS: dict[int, Callable[[Decoder, int], Any]] = {
+    ord("N"): lambda decoder, depth: None,
+    ord("T"): lambda decoder, depth: True,
+    ord("F"): lambda decoder, depth: False,
+    ord("f"): Decoder._double,
+    ord("c"): lambda decoder, depth: complex(decoder._double(depth), decoder._double(depth)),
+    ord("b"): lambda decoder, depth: decoder.take(decoder.number()),
+    ord("t"): lambda decoder, depth: tuple(decoder.items(depth)),
+    ord("z"): lambda decoder, depth: frozenset(decoder.items(depth)),
+    ord("l"): Decoder._list,
+    ord("d"): Decoder._dict,
+    ord("e"): Decoder._set,
+    ord("a"): Decoder._bytearray,
+    ord("r"): Decoder._range,
+    ord("j"): Decoder._flat,
+    ord("R"): Decoder._known,
+    ord("n"): Decoder._named,
+    ord("x"): Decoder._library,
+}

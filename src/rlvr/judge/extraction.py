@@ -1,0 +1,139 @@
+"""The one place that cuts a program out of what a model wrote; the rule that fired is part of every verdict."""
+
+import re
+from dataclasses import dataclass
+
+from rlvr.registry import unknown
+
+RULES = ("auto", "continuation")
+_LONGEST = 4_000_000
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`\n]*$|(?<=[^\s`])[ \t]*(`{3,})(python|py)?[ \t]*$", re.MULTILINE
+)
+_PYTHON = {"python", "py", "python3", "py3", "ipython", "python-repl", "sage"}
+_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+\w|^\w+[ \t]*=[ \t]*lambda\b", re.MULTILINE)
+_STARTS = re.compile(
+    r"^(?:(?:async[ \t]+def|def|class)[ \t]+\w+|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w|if[ \t]+__name__\b|"
+    r"(?:for|while|with|try|if)\b.*:[ \t]*(?:#.*)?$|try:|return\b|print\(|[A-Za-z_][\w.]*(?:\[[^\]\n]*\])?[ \t]*[-+*/%|&^]?=[^=]|#!)",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """`code` is None where there is no program to judge (`no_answer`); `rule` says how it was found, or why not."""
+
+    code: str | None
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    language: str
+    code: str
+    closed: bool
+
+
+def extract(text: str, rule: str = "auto") -> Extraction:
+    """The program in a completion. Never raises for any text; raises `LookupError` for a rule that does not exist.
+
+    `continuation`: the text as it is; it continues the task's prompt.
+
+    `auto`, in this order, with line ends made `\\n` and a byte-order mark dropped:
+    1. `thinking`: everything up to the last `</think>` is dropped; after a `<think>` that never ends there is no answer.
+    2. `begin_done`: between `[BEGIN]` and `[DONE]` where there are such marks; either may be missing.
+    3. `fence`: of the fenced blocks marked as Python (of all unmarked ones where none is), the last that defines a
+       function or class, since models repeat and correct themselves, and put examples of use after the program; the last
+       one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
+       `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
+    4. `bare`: the whole text where it starts as code, `bare_after_prose`: from the first line at the margin that does.
+    The rules that fired are joined by `+`, as in `thinking+fence`.
+    """
+    if rule not in RULES:
+        raise LookupError(unknown("extraction rule", rule, RULES))
+    if len(text) > _LONGEST:
+        return Extraction(None, "too_long")
+    if rule == "continuation":
+        return Extraction(text if text.strip() else None, rule)
+    fired: list[str] = []
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _after_thinking(text, fired)
+    text = _marked(text, fired)
+    code = _fenced(text, fired)
+    if code is None:
+        code = _bare(text, fired)
+    if code is None or not code.strip():
+        return Extraction(None, "+".join([*fired, "none"]))
+    return Extraction(code, "+".join(fired))
+
+
+def _after_thinking(text: str, fired: list[str]) -> str:
+    _, end, after = text.rpartition("</think>")
+    kept, start, _ = after.partition("<think>")
+    if end or start:
+        fired.append("thinking")
+    return kept
+
+
+def _marked(text: str, fired: list[str]) -> str:
+    before, begin, after = text.partition("[BEGIN]")
+    inside, done, _ = (after if begin else before).partition("[DONE]")
+    if begin or done:
+        fired.append("begin_done")
+    return inside
+
+
+def _fenced(text: str, fired: list[str]) -> str | None:
+    blocks, before = _blocks(text)
+    if before is not None:
+        fired.append("closing_fence")
+        return before
+    marked = [block for block in blocks if block.language in _PYTHON]
+    wanted = marked or [block for block in blocks if not block.language]
+    if not wanted:
+        return None
+    defining = [block for block in wanted if _DEFINES.search(block.code)]
+    chosen = (defining or wanted)[-1]
+    fired.append("fence" if chosen.closed else "unclosed_fence")
+    return chosen.code
+
+
+def _blocks(text: str) -> tuple[list[_Block], str | None]:
+    """All fenced blocks; and, where the first fence only closes one, the code before it."""
+    blocks: list[_Block] = []
+    opened: tuple[str, str, int] | None = None
+    for match in _FENCE.finditer(text):
+        mark, language = match[1] or match[3], (match[2] or match[4] or "").lower()
+        if opened is None:
+            before = text[: match.start()]
+            if not blocks and not language and _STARTS.match(before.lstrip("\n")):
+                return [], before
+            opened = (mark, language, match.end() + 1)
+        elif not language and mark.startswith(opened[0]):
+            blocks.append(_Block(opened[1], _dedented(text[opened[2] : match.start()]), closed=True))
+            opened = None
+    if opened is not None:
+        blocks.append(_Block(opened[1], _dedented(text[opened[2] :]), closed=False))
+    return blocks, None
+
+
+def _dedented(code: str) -> str:
+    """Without the margin of a fence inside a list item: what all lines share."""
+    lines = code.split("\n")
+    margins = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
+    shared = min(margins, key=len, default="")
+    if not shared or not all(margin.startswith(shared) for margin in margins):
+        return code
+    return "\n".join(line[len(shared) :] if line.strip() else line for line in lines)
+
+
+def _bare(text: str, fired: list[str]) -> str | None:
+    stripped = text.lstrip("\n")
+    if _STARTS.match(stripped.lstrip(" \t")):
+        fired.append("bare")
+        return text
+    match = _STARTS.search(text)
+    if match is None:
+        return None
+    fired.append("bare_after_prose")
+    return text[match.start() :]

@@ -1,0 +1,156 @@
+"""Workers behind one queue: groups by task, identical jobs once, verdicts remembered, lost processes replaced."""
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from queue import Queue
+from typing import Any
+
+from rlvr.judge import assembly
+from rlvr.judge.worker import Lost, Worker
+from rlvr.records import Execution, Job, TestResult
+
+_GROUP = 16
+"""Programs that one tests' process serves at most."""
+_REMEMBERED = 20_000
+_ATTEMPTS = 2
+_Key = tuple[str, str, str, str]
+
+
+class Pool:
+    """Runs jobs on `workers` zygotes. Safe to call from several threads; `close` ends everything.
+
+    executed: programs that were run. served: executions handed out, remembered ones included.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.executed = 0
+        self.served = 0
+        self._lock = threading.Lock()
+        self._memory: OrderedDict[_Key, Execution] = OrderedDict()
+        self._queue: Queue[tuple[assembly.Plan, list[Job], Future[list[Execution]]] | None] = Queue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"judge-{number}", daemon=True) for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, job: Job) -> Execution:
+        return self.run_many([job])[0]
+
+    def run_many(self, jobs: Sequence[Job]) -> list[Execution]:
+        """One execution per job, in order. Raises `ValueError` for tests that cannot be used, before anything runs."""
+        plans = [plan(job) for job in jobs]
+        keys = [_key(job) for job in jobs]
+        with self._lock:
+            found = {key: self._recall(key) for key in keys}
+        groups: dict[tuple[str, str, str], list[int]] = {}
+        for number, key in enumerate(keys):
+            if found[key] is None:
+                found[key] = _PENDING
+                groups.setdefault(key[1:], []).append(number)
+        size = max(1, min(_GROUP, -(-sum(map(len, groups.values())) // len(self._threads))))
+        pending: list[tuple[list[int], Future[list[Execution]]]] = []
+        for numbers in groups.values():
+            for start in range(0, len(numbers), size):
+                part = numbers[start : start + size]
+                future: Future[list[Execution]] = Future()
+                self._queue.put((plans[part[0]], [jobs[number] for number in part], future))
+                pending.append((part, future))
+        for part, future in pending:
+            for number, execution in zip(part, future.result(), strict=True):
+                found[keys[number]] = execution
+        with self._lock:
+            for part, _ in pending:
+                for number in part:
+                    self._remember(keys[number], found[keys[number]])
+            self.served += len(jobs)
+            self.executed += sum(len(part) for part, _ in pending)
+        return [found[key] for key in keys]
+
+    def close(self) -> None:
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _recall(self, key: _Key) -> Execution | None:
+        if key in self._memory:
+            self._memory.move_to_end(key)
+        return self._memory.get(key)
+
+    def _remember(self, key: _Key, execution: Execution) -> None:
+        """Keep what would come out the same again: never a timeout, never our own fault."""
+        outcomes = {execution.ended, *(test.outcome for test in execution.tests)}
+        if not outcomes & {"timeout", "judge_error"}:
+            self._memory[key] = execution
+            if len(self._memory) > _REMEMBERED:
+                self._memory.popitem(last=False)
+
+    def _work(self) -> None:
+        worker = Worker()
+        while (item := self._queue.get()) is not None:
+            plan, jobs, future = item
+            try:
+                future.set_result(_run(worker, plan, jobs))
+            except BaseException as error:
+                future.set_exception(error)
+        worker.close()
+
+
+_PENDING: Any = object()
+
+
+def plan(job: Job) -> assembly.Plan:
+    if job.language != "python":
+        raise ValueError(f"no judge for {job.language!r} programs; there is one for: python")
+    return assembly.plan(job.tests)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _key(job: Job) -> _Key:
+    return (
+        job.program,
+        json.dumps(job.tests, sort_keys=True),
+        json.dumps(job.limits.to_json()),
+        job.language,
+    )
+
+
+def _run(worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> list[Execution]:
+    """Run a group; after a loss, what is left one by one, so that whoever caused it is known."""
+    try:
+        found = worker.run(plan, jobs)
+    except Lost as loss:
+        found = loss.results
+    except OSError as error:
+        return [_unjudged(plan, f"no worker could be started: {error}") for _ in jobs]
+    return [found[number] if number in found else _alone(worker, plan, job) for number, job in enumerate(jobs)]
+
+
+def _alone(worker: Worker, plan: assembly.Plan, job: Job) -> Execution:
+    for _ in range(_ATTEMPTS):
+        try:
+            return worker.run(plan, [job])[0]
+        except Lost:
+            continue
+        except OSError as error:
+            return _unjudged(plan, f"no worker could be started: {error}")
+    # Twice alone with a fresh judge, and twice it was killed: that is the program's doing.
+    why = "a process of the judge was killed each time this program ran"
+    tests = (TestResult("early_exit", why),) * len(plan.tests)
+    execution = Execution(ended="early_exit", tests=tests, tests_total=len(tests), why=why, trust=plan.trust)
+    return replace(execution, telltales=("early_exit", "killed_judge"))
+
+
+def _unjudged(plan: assembly.Plan, why: str) -> Execution:
+    tests = (TestResult("judge_error", why),) * len(plan.tests)
+    return Execution(ended="judge_error", tests=tests, tests_total=len(tests), why=why, trust=plan.trust)

@@ -1,0 +1,196 @@
+"""The tests' process: runs the tests of one task against one candidate after another and reports what it saw.
+
+It never runs the candidate's code, except for the few tasks whose tests cannot be split, and it alone writes results. A
+test has passed only where it ran to its end while the candidate was still there.
+"""
+
+import builtins
+import json
+import os
+import random
+import reprlib
+import socket
+import sys
+import time
+import traceback
+from typing import Any, NoReturn
+
+from rlvr.judge.candidate import load, settle
+from rlvr.judge.codec import TooLarge
+from rlvr.judge.handles import SOURCE, Gone, Peer, is_remote
+from rlvr.judge.wire import read_frame, write_frame
+
+_TESTS = "<tests>"
+_EXPLAINED = 8
+"""How many failed tests of one candidate are explained, so that a report always fits a socket's buffer."""
+_TOO_BIG_FILE = 27
+_LOADED = ("finished", "syntax_error", "runtime_error", "memory_limit", "output_limit", "early_exit")
+"""How a program can say that loading it ended."""
+
+
+class _Shown(reprlib.Repr):
+    """Short texts for values, without the quadratic cost of printing a huge number."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 1 << 200 else f"<a number of {x.bit_length()} bits>"
+
+
+_shown = _Shown()
+_shown.maxstring = _shown.maxother = 120
+_shown.maxlist = _shown.maxtuple = _shown.maxdict = _shown.maxset = 20
+
+
+class Tests:
+    """The tests of one task, compiled once. `plan`: an `assembly.Plan` as JSON."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.names: list[str] = plan["names"]
+        self.required: str | None = plan["entry_point"]
+        self.modules: list[str] = plan["modules"]
+        self.setup: str = plan["setup"]
+        self.sources: list[str] = plan["tests"]
+        self.header = _compile(plan["header"])
+        self.setup_code = _compile(self.setup)
+        self.codes = [_compile(source) for source in self.sources]
+
+    def run(self, found: dict[str, Any], peer: Peer | None) -> list[tuple[str, str]]:
+        """One `(outcome, why)` per test, in order. found: the candidate's names; peer: None where it runs in here."""
+        if self.required is not None and self.required not in found:
+            return [("runtime_error", f"the program does not define {self.required!r}")] * len(self.codes)
+        space: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+        if peer is None:
+            space = found
+        else:
+            exec(self.header, space)
+            space.update({module: __import__(module) for module in self.modules})
+            space.update(found)
+        outcome, why = self._attempt(self.setup_code, self.setup, space, peer)
+        if outcome != "passed":
+            return [(outcome, f"setup: {why}")] * len(self.codes)
+        pairs = zip(self.codes, self.sources, strict=True)
+        return [self._attempt(code, source, space, peer) for code, source in pairs]
+
+    def _attempt(self, code: Any, source: str, space: dict[str, Any], peer: Peer | None) -> tuple[str, str]:
+        failure = ("passed", "")
+        if peer:
+            peer.results.clear()
+        try:
+            exec(code, space)
+        except Gone:
+            pass
+        except BaseException as error:
+            failure = _classify(error, source, peer.results if peer else [])
+        # A test that swallowed the candidate's departure has not passed.
+        return ("early_exit", "") if peer and peer.gone else failure
+
+
+def _compile(source: str) -> Any:
+    return compile(source, _TESTS, "exec", dont_inherit=True)
+
+
+def _classify(error: BaseException, source: str, results: list[Any]) -> tuple[str, str]:
+    """Whose exception it was decides: the candidate's is an error of the program, ours says that its answer was wrong."""
+    details = getattr(error, "__dict__", {})
+    line, theirs = 0, "remote_text" in details
+    step = error.__traceback__
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        line = step.tb_lineno if name == _TESTS else line
+        theirs = theirs or name == SOURCE
+        step = step.tb_next
+    lines = source.split("\n")
+    where = _shorten((lines[line - 1] if 0 < line <= len(lines) else source).strip())
+    text = _shorten(str(details["remote_text"]) if "remote_text" in details else _text(error))
+    kind = type(error).__name__
+    if isinstance(error, MemoryError):
+        return "memory_limit", f"{where}: {kind}: {text}"
+    if isinstance(error, TooLarge) or (theirs and isinstance(error, OSError) and error.errno == _TOO_BIG_FILE):
+        return "output_limit", f"{where}: {text}"
+    if theirs:
+        at = f" (line {details['remote_line']})" if details.get("remote_line") else ""
+        return "early_exit" if isinstance(error, SystemExit) else "runtime_error", f"{where}: {kind}: {text}{at}"
+    if isinstance(error, NameError):
+        return "runtime_error", f"{where}: {kind}: {text}"
+    if not isinstance(error, AssertionError):
+        return "wrong_answer", f"{where}: {kind}: {text}"
+    if len(results) == 1 and not is_remote(results[0]):
+        return "wrong_answer", f"{where}: got {_show(results[0])}"
+    return "wrong_answer", f"{where}: {text}" if text else where
+
+
+def _show(value: Any) -> str:
+    try:
+        return _shorten(_shown.repr(value))
+    except BaseException:
+        return f"<a {type(value).__name__}>"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def _shorten(text: str, limit: int = 240) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def serve(reports: socket.socket, jobs: socket.socket) -> NoReturn:
+    """Life of a tests' process: the plan comes on `reports`, where results go; candidates' channels come on `jobs`."""
+    settle()
+    sys.setrecursionlimit(4000)
+    tests = Tests(json.loads(read_frame(reports) or b""))
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(jobs, 16, 1)
+        if not message:
+            os._exit(0)
+        began = time.process_time()
+        report = _judge(tests, Peer(descriptors[0], guarded=True))
+        os.close(descriptors[0])
+        _report(reports, int(message), report, time.process_time() - began)
+        jobs.send(b"done")
+
+
+def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program: bytes) -> NoReturn:
+    """Program and tests in one process, for tests that cannot be split."""
+    settle()
+    tests = Tests(json.loads(read_frame(reports) or b""))
+    ended, why, names = load(program)
+    results = tests.run(names, None) if ended == "finished" else []
+    _report(reports, job, {"ended": ended, "why": why, "tests": results, "telltales": []}, time.process_time())
+    jobs.send(b"done")
+    os._exit(0)
+
+
+def _judge(tests: Tests, peer: Peer) -> dict[str, Any]:
+    report: dict[str, Any] = {"ended": "left", "why": "", "tests": []}
+    random.seed(0)
+    try:
+        ended, why, patched, found = peer.ask("names", None, *tests.names)
+        if patched:
+            peer.telltales.add("patched_builtins")
+        wrong = ended not in _LOADED or type(found) is not dict
+        if not wrong:
+            report.update(ended=str(ended), why=_shorten(str(why), 500))
+    except BaseException:
+        wrong = True
+    if wrong and not peer.gone:
+        peer.telltales.add("forged_record")
+    elif report["ended"] == "finished":
+        try:
+            report["tests"] = tests.run(found, peer)
+            report["ended"] = "left" if peer.gone else "finished"
+        except BaseException:
+            report.update(ended="judge_error", why=traceback.format_exc()[-500:])
+    report["telltales"] = sorted(peer.telltales)
+    return report
+
+
+def _report(reports: socket.socket, job: int, report: dict[str, Any], cpu_s: float) -> None:
+    failed = [number for number, (outcome, _) in enumerate(report["tests"]) if outcome != "passed"]
+    explained = {str(number): report["tests"][number][1] for number in failed[:_EXPLAINED]}
+    outcomes = [outcome for outcome, _ in report["tests"]]
+    write_frame(
+        reports, json.dumps({**report, "job": job, "tests": outcomes, "whys": explained, "cpu_s": cpu_s}).encode()
+    )

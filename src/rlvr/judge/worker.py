@@ -1,0 +1,222 @@
+"""The caller's side of one zygote: start it, hand it groups of jobs, put together what it and the tests' process say."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rlvr.judge.assembly import Plan
+from rlvr.judge.wire import read_frame, write_frame
+from rlvr.records import Execution, Job, TestResult
+
+_BOOT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from rlvr.judge.zygote import main
+sys.path.pop(0)
+main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+"""
+_ENVIRONMENT = {
+    "HOME": "/nonexistent", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin",
+    "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+}  # fmt: skip
+_CLOSE_S = 5.0
+
+
+class Lost(Exception):
+    """The zygote, or the tests' process it had forked, died. `results`: what was known before, by index in the group."""
+
+    def __init__(self, results: dict[int, Execution]) -> None:
+        super().__init__("a process of the judge died")
+        self.results = results
+
+
+class Worker:
+    """One zygote, started at the first group and replaced after it was lost. For one thread."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = ""
+
+    def run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
+        """Executions by index in `jobs`. Raises `Lost` where a process of the judge died, `OSError` where none starts."""
+        self._start()
+        assert self._process is not None
+        try:
+            return self._run(plan, jobs)
+        except (OSError, EOFError) as error:
+            known = getattr(error, "known", {})
+            self.close()
+            raise Lost(known) from error
+
+    def close(self) -> None:
+        """End the zygote and everything below it; a later `run` starts a new one."""
+        if self._process is None:
+            return
+        self._control.close()
+        self._reports.close()
+        try:
+            self._process.wait(_CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        _end_stray(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        if self._process is not None:
+            return
+        self._folder = tempfile.mkdtemp(prefix="rlvr-judge-")
+        self._control, control = socket.socketpair()
+        self._reports, reports = socket.socketpair()
+        root = str(Path(__file__).resolve().parents[2])
+        arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder]
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "utf8", "-c", _BOOT, *arguments],
+                env={**_ENVIRONMENT, "TMPDIR": self._folder},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(control.fileno(), reports.fileno()),
+                start_new_session=True,
+            )
+        finally:
+            control.close()
+            reports.close()
+
+    def _run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
+        known: dict[int, Execution] = {}
+        try:
+            rows = [{"id": number, "program": job.program, "limits": _limits(job)} for number, job in enumerate(jobs)]
+            for group in [rows] if plan.trust == "split" else [[row] for row in rows]:
+                write_frame(self._control, json.dumps({"trust": plan.trust, "jobs": group}).encode())
+                write_frame(self._reports, json.dumps(plan.to_json()).encode())
+                self._collect(plan, known)
+        except (OSError, EOFError) as error:
+            error.known = known  # type: ignore[attr-defined]
+            raise
+        if len(known) < len(jobs):
+            raise Lost(known)
+        return known
+
+    def _collect(self, plan: Plan, known: dict[int, Execution]) -> None:
+        reports = _Reports(self._reports)
+        while True:
+            # Wakes for the zygote's messages only; a full buffer of reports is emptied in passing.
+            while not select.select([self._control], [], [], 0.2)[0]:
+                reports.drain()
+            frame = read_frame(self._control)
+            if frame is None:
+                raise EOFError
+            message = json.loads(frame)
+            reports.drain()
+            for result in message["results"]:
+                report = reports.by_job.get(result["id"])
+                if report is not None or result["limit"] or plan.trust == "shared":
+                    known[result["id"]] = _execution(plan, result, report)
+            if message["end"]:
+                return
+
+
+class _Reports:
+    """What tests' processes have written so far; half a report of one that was killed is dropped with this object."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.by_job: dict[int, dict[str, Any]] = {}
+        self._buffer = b""
+
+    def drain(self) -> None:
+        while True:
+            try:
+                part = self.connection.recv(1 << 20, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            if not part:
+                raise EOFError
+            self._buffer += part
+        while len(self._buffer) >= 4:
+            end = 4 + int.from_bytes(self._buffer[:4], "big")
+            if len(self._buffer) < end:
+                break
+            report = json.loads(self._buffer[4:end])
+            self.by_job[report["job"]] = report
+            self._buffer = self._buffer[end:]
+
+
+def _limits(job: Job) -> dict[str, Any]:
+    return {**job.limits.to_json(), "wall_s": job.limits.wall()}
+
+
+def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None) -> Execution:
+    """One story from two witnesses: the zygote knows how the program's process ended, the tests' process what it showed."""
+    report = report or {"ended": "left", "why": "", "tests": [], "whys": {}, "telltales": [], "cpu_s": 0.0}
+    ended, why = report["ended"], report["why"]
+    if result["limit"]:
+        ended, why = result["limit"], result["why"]
+    elif ended == "left":
+        ended, why = _departure(result["status"])
+    tests = [
+        TestResult("passed") if outcome == "passed" else TestResult(outcome, report["whys"].get(str(number), ""))
+        for number, outcome in enumerate(report["tests"])
+    ]
+    if ended != "finished":
+        # Tests that did not get their turn, or lost the program while they ran, end as the program did.
+        tests = [TestResult(ended, why) if test.outcome == "early_exit" else test for test in tests]
+        tests += [TestResult(ended, why)] * (len(plan.tests) - len(tests))
+    telltales = set(report["telltales"])
+    if ended == "early_exit" or any(test.outcome == "early_exit" for test in tests):
+        telltales.add("early_exit")
+    return Execution(
+        ended=ended,
+        tests=tuple(tests),
+        tests_total=len(plan.tests),
+        why=why,
+        stdout=result["stdout"],
+        stderr=result["stderr"],
+        cpu_s=round(result["cpu_s"] + report["cpu_s"], 6),
+        wall_s=round(result["wall_s"], 6),
+        max_rss_mb=round(result["rss_mb"], 3),
+        isolation="process",
+        trust=plan.trust,
+        telltales=tuple(sorted(telltales)),
+    )
+
+
+def _departure(status: int) -> tuple[str, str]:
+    """How a program that left before its tests were done is called."""
+    if not os.WIFSIGNALED(status):
+        return (
+            "early_exit",
+            f"the program left with exit code {os.waitstatus_to_exitcode(status)} before its tests were done",
+        )
+    number = os.WTERMSIG(status)
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    if number == signal.SIGXCPU:
+        return "timeout", "the program was ended by the kernel's CPU limit"
+    if number in (signal.SIGKILL, signal.SIGTERM):
+        return "early_exit", f"the program ended itself ({name}) or hung up before its tests were done"
+    return "runtime_error", f"the program was ended by {name}"
+
+
+def _end_stray(folder: str) -> None:
+    """After a zygote was killed: end what still works in one of its folders."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return
+    for pid in pids:
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").startswith(folder + "/"):
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue
