@@ -1,7 +1,10 @@
 """What every test shares: one thread for numerics, examples that repeat, and the folder with the public datasets."""
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Before anything imports a numeric library: more threads than cores make small models many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,3 +26,60 @@ def data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"RLVR_DATA names {folder}, which is not a folder"
     return path
+
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    # Wide initial weights, so that fresh models have opinions; one entry for each peculiarity that training must respect.
+    "llama": {"tie_word_embeddings": True, "max_position_embeddings": 256},
+    "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128},
+    "mistral": {"sliding_window": 4},
+    "gemma2": {"sliding_window": 4, "head_dim": 8, "final_logit_softcapping": 2.0},
+    "cohere": {"logit_scale": 0.3},
+    "granite": {"logits_scaling": 3.0},
+}
+_SIZES = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
+
+
+def architecture(kind: str, **changes: Any) -> dict[str, Any]:
+    """Two layers of width 16."""
+    sizes = {} if kind == "gpt2" else _SIZES
+    return {"model_type": kind, "initializer_range": 0.4, **sizes, **ARCHITECTURES[kind], **changes}
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """300 tokens, trained on generated problems."""
+    from rlvr import models
+    from rlvr.tasks.programs import Programs
+
+    models.quiet()
+    models.use_threads(1)
+    tasks = Programs("demonstrations", limit=200)
+    return models.train_tokenizer([f"{task.prompt}{task.meta['demonstration']}" for task in tasks], 300)
+
+
+@pytest.fixture(scope="session")
+def tiny(tokenizer: Any) -> Callable[..., Any]:
+    """Makes fresh models: `tiny("gemma2", seed=1)`."""
+    from rlvr import models
+
+    def make(kind: str = "llama", seed: int = 0, **changes: Any) -> Any:
+        return models.build(architecture(kind, **changes), tokenizer, seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def display() -> Any:
+    """Progress that goes nowhere: the real display on a stream that nobody reads."""
+    from rich.console import Console
+
+    from rlvr.progress import Display
+
+    return Display(Console(file=io.StringIO()), None)

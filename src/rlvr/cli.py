@@ -60,13 +60,9 @@ def spread(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if argument.startswith("-"):
             option = argument if argument in SPREAD else None
-            first = True
-            result.append(argument)
-        elif option is not None:
-            result.extend([argument] if first else [option, argument])
-            first = False
-        else:
-            result.append(argument)
+        elif option is not None and result[-1] != option:
+            result.append(option)
+        result.append(argument)
     return result
 
 
@@ -132,7 +128,7 @@ def verify(
             isolation=isolation,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
-            display=screen,
+            progress=screen,
         )
     print_verification(summary)
     if summary.errors:

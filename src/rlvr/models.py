@@ -135,13 +135,13 @@ def load(path: str, dtype: str = "auto") -> Model:
     wanted: Any = ("auto" if device == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        network = AutoModelForCausalLM.from_pretrained(path, dtype=wanted).to(device)
+        network: Any = AutoModelForCausalLM.from_pretrained(path, dtype=wanted)
     except OSError as error:
         raise FileNotFoundError(
             f"no model at {path!r}: there is no such folder, and the Hugging Face hub did not give it either "
             f"({str(error).splitlines()[0]})"
         ) from error
-    return Model(network, tokenizer)
+    return Model(network.to(device), tokenizer)
 
 
 def _weights_folder(path: str) -> str:

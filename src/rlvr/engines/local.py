@@ -57,10 +57,14 @@ class _Session:
 
     def _next_chunk(self) -> list[Request]:
         """Waiting requests of one sampling, oldest first, up to the limit of sequences and at least one."""
+        oldest = next(iter(self._waiting.values()), None)
         chunk: list[Request] = []
+        sequences = 0
         for request in self._waiting.values():
-            full = sum(len(r.seeds) for r in chunk) + len(request.seeds) > self._sequences
-            if chunk and (full or request.sampling != chunk[0].sampling):
+            if oldest is None or request.sampling != oldest.sampling:
+                continue
+            sequences += len(request.seeds)
+            if chunk and sequences > self._sequences:
                 break
             chunk.append(request)
         return chunk

@@ -16,7 +16,7 @@ from rlvr.storage import dump_line, read_lines, write_lines, write_text
 if TYPE_CHECKING:
     from rlvr.models import Model
 
-TASKS_AT_ONCE = 64
+TASKS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import hashlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,9 +20,11 @@ from typing import IO, Any
 
 import rlvr
 from rlvr import registry, storage
-from rlvr.progress import Display
+from rlvr.progress import Display, Stage
 from rlvr.records import Completion, Json, Limits, Task, Verdict
-from rlvr.tasks._source import is_path, load, read_entries
+from rlvr.rollout import check, judge
+from rlvr.tasks import load
+from rlvr.tasks._source import is_path, read_entries
 
 LONGEST_TEXT = 1_000_000
 """Characters of a completion. A longer one is no answer to anything, and is listed as an error."""
@@ -53,8 +55,8 @@ def verify(
     completions: str | Path,
     out: str | Path,
     *,
-    workers: int | None = None,
-    isolation: str = "auto",
+    workers: int = 0,
+    isolation: str = "process",
     cpu_limit: float | None = None,
     memory_limit: int | None = None,
     progress: Display | None = None,
@@ -63,7 +65,7 @@ def verify(
 
     tasks: a tasks file, `NAME[:split]`, or tasks. completions: JSONL of `{"task_id", "text"}` and more.
     out: a local path; errors go to the same path with `.errors.jsonl` in place of `.jsonl`, as `{"file", "line",
-    "error"}` with lines counted from 1. cpu_limit (seconds) and memory_limit (MiB) replace the tasks' own.
+    "error"}` with lines counted from 1. workers: 0 for one per core. cpu_limit (seconds) and memory_limit (MiB) replace the tasks' own.
     Raises `FileNotFoundError`, or `ValueError` for arguments that cannot be; never for what a row holds.
     """
     override: dict[str, Any] = {"cpu_s": cpu_limit, "memory_mb": memory_limit}
@@ -77,16 +79,20 @@ def verify(
         known.read(tasks)
         digest, lines = _digest(known, completions, isolation)
         partial = out.with_name(out.name + ".partial")
-        kept = _kept_rows(out) if partial.exists() and partial.read_text(encoding="utf-8") == digest else []
-        if not kept:
-            out.write_bytes(b"")
-        storage.write_text(partial, digest)
-        outcomes = Counter(str(row["outcome"]) for row in kept)
-        asked = _asked(known, completions, errors)
-        before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
-        if before != [(row["index"], row["task_id"]) for row in kept]:
-            raise ValueError(f"{out} was changed after it was interrupted: delete it to start over")
-        _judge_to(out, asked, lines, outcomes, workers, isolation, progress)
+        sandbox = registry.build("sandboxes", "local", workers=workers, isolation=isolation)
+        bar = progress.stage("verify", lines) if progress else nullcontext()
+        with sandbox.open() as opened, bar as stage:
+            kept = _kept_rows(out, partial, digest)
+            outcomes = Counter(str(row["outcome"]) for row in kept)
+            asked = _asked(known, completions, errors)
+            before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
+            if before != [(row["index"], row["task_id"]) for row in kept]:
+                raise ValueError(f"{out} was changed after it was interrupted: delete it to start over")
+            with open(out, "ab", buffering=0) as file:
+                for row in _judged(asked, opened, stage, lines):
+                    outcomes[str(row["outcome"])] += 1
+                    # One unbuffered write a row: an interrupt falls between rows.
+                    file.write(storage.dump_line(row).encode())
         partial.unlink()
         return Summary(
             len(known.tasks),
@@ -96,18 +102,6 @@ def verify(
             errors.count,
             errors.path if errors.count else None,
         )
-
-
-def judge(pairs: Sequence[tuple[Task, Completion]], sandbox: Any) -> list[Verdict]:
-    """A verdict for each pair, in order; each verifier gets its own pairs at once. sandbox: an opened one."""
-    by_verifier: dict[str, list[int]] = {}
-    for n, (task, _) in enumerate(pairs):
-        by_verifier.setdefault(task.verifier, []).append(n)
-    verdicts: dict[int, Verdict] = {}
-    for name, numbers in by_verifier.items():
-        mine = registry.build("verifiers", name).judge_many([pairs[n] for n in numbers], sandbox)
-        verdicts.update(zip(numbers, mine, strict=True))
-    return [verdicts[n] for n in range(len(pairs))]
 
 
 class _Errors:
@@ -140,7 +134,6 @@ class _Known:
     tasks: dict[str, Task] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
     _lines: dict[str, int] = field(default_factory=dict)
-    _verifiers: dict[str, Any] = field(default_factory=dict)
     _suggested: dict[str, str] = field(default_factory=dict)
     _file: str = "tasks"
 
@@ -177,9 +170,7 @@ class _Known:
         if task.id in self._lines:
             raise ValueError(f"the id {task.id!r} is already used on line {self._lines[task.id]}, which counts")
         self._lines[task.id] = line
-        if task.verifier not in self._verifiers:
-            self._verifiers[task.verifier] = registry.build("verifiers", task.verifier)
-        self._verifiers[task.verifier].check(task)
+        check([task])
         limits = dataclasses.replace(task.limits, **self.override)
         self.tasks[task.id] = dataclasses.replace(task, limits=limits)
 
@@ -189,9 +180,11 @@ def _asked(known: _Known, completions: str | Path, errors: _Errors) -> Iterator[
     for number, row in storage.read_lines(completions):
         try:
             task_id, text = _fields(row)
-            yield number, known.task(task_id), Completion(text)
+            task = known.task(task_id)
         except (ValueError, LookupError) as error:
             errors.add(str(completions), number + 1, str(error))
+        else:
+            yield number, task, Completion(text)
 
 
 def _fields(row: Json | ValueError) -> tuple[str, str]:
@@ -209,24 +202,18 @@ def _fields(row: Json | ValueError) -> tuple[str, str]:
     return row["task_id"], row["text"]
 
 
-def _judge_to(
-    out: Path,
-    asked: Iterator[tuple[int, Task, Completion]],
-    lines: int,
-    outcomes: Counter[str],
-    workers: int | None,
-    isolation: str,
-    progress: Display | None,
-) -> None:
-    """Append a row for each of `asked`, and count its outcome."""
-    sandbox = registry.build("sandboxes", "local", workers=workers, isolation=isolation)
-    with sandbox.open() as opened, open(out, "ab", buffering=0) as file:
-        while batch := list(islice(asked, PAIRS_AT_ONCE)):
-            verdicts = judge([(task, completion) for _, task, completion in batch], opened)
-            for (index, task, _), verdict in zip(batch, verdicts, strict=True):
-                outcomes[verdict.outcome] += 1
-                # One unbuffered write a row: an interrupt falls between rows.
-                file.write(storage.dump_line(_row(task.id, index, verdict)).encode())
+def _judged(
+    asked: Iterator[tuple[int, Task, Completion]], sandbox: Any, stage: Stage | None, lines: int
+) -> Iterator[dict[str, Json]]:
+    seen = 0
+    while batch := list(islice(asked, PAIRS_AT_ONCE)):
+        verdicts = judge([(task, completion) for _, task, completion in batch], sandbox)
+        for (index, task, _), verdict in zip(batch, verdicts, strict=True):
+            yield _row(task.id, index, verdict)
+        last = lines if len(batch) < PAIRS_AT_ONCE else batch[-1][0] + 1
+        if stage:
+            stage.advance(last - seen)
+        seen = last
 
 
 def _row(task_id: str, index: int, verdict: Verdict) -> dict[str, Json]:
@@ -249,14 +236,16 @@ def _row(task_id: str, index: int, verdict: Verdict) -> dict[str, Json]:
     }
 
 
-def _kept_rows(out: Path) -> list[dict[str, Json]]:
-    """The rows of an interrupted call; what a kill left of a last row is cut off."""
-    if not out.exists():
-        return []
-    data = out.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        os.truncate(out, len(whole))
+def _kept_rows(out: Path, partial: Path, digest: str) -> list[dict[str, Json]]:
+    """The rows of an interrupted call with the same inputs, else none; leaves a file that can be appended to."""
+    same = out.exists() and partial.exists() and partial.read_text(encoding="utf-8") == digest
+    if same:
+        data = out.read_bytes()
+        # What a kill left of a last row is cut off.
+        os.truncate(out, data.rfind(b"\n") + 1)
+    else:
+        out.write_bytes(b"")
+    storage.write_text(partial, digest)
     return [row for _, row in storage.read_lines(out) if isinstance(row, dict)]
 
 
@@ -265,17 +254,18 @@ def _digest(known: _Known, completions: str | Path, isolation: str) -> tuple[str
     digest = hashlib.sha256(f"{rlvr.__version__} {isolation}\n".encode())
     for task in known.tasks.values():
         digest.update(storage.dump_line(task.to_json()).encode())
-    lines = 0
+    lines, unfinished = 0, False
     # Damage of an archive is listed when its rows are read.
     with storage.open_bytes(completions) as file, suppress(EOFError, OSError, zlib.error):
         while block := file.read(1 << 20):
             digest.update(block)
             lines += block.count(b"\n")
-    return digest.hexdigest(), lines
+            unfinished = not block.endswith(b"\n")
+    return digest.hexdigest(), lines + unfinished
 
 
 def _is_file(tasks: str | Path) -> bool:
-    return isinstance(tasks, Path) or is_path(tasks) or Path(tasks).is_file()
+    return is_path(str(tasks)) or Path(tasks).is_file()
 
 
 def _refuse_bad_paths(tasks: str | Path | Iterable[Task], completions: str | Path, out: str | Path) -> None:
