@@ -29,7 +29,7 @@ def data() -> Path:
 
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    # Wide initial weights, so that fresh models have opinions; one entry for each peculiarity that training must respect.
+    # One entry for each peculiarity that training must respect.
     "llama": {"tie_word_embeddings": True, "max_position_embeddings": 256},
     "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128},
     "mistral": {"sliding_window": 4},
@@ -47,7 +47,7 @@ _SIZES = {
 
 
 def architecture(kind: str, **changes: Any) -> dict[str, Any]:
-    """Two layers of width 16."""
+    """Two layers of width 16, with wide initial weights, so that fresh models have opinions."""
     sizes = {} if kind == "gpt2" else _SIZES
     return {"model_type": kind, "initializer_range": 0.4, **sizes, **ARCHITECTURES[kind], **changes}
 

@@ -17,7 +17,9 @@ def build(network: Any, name: str, lr: float, betas: tuple[float, float], weight
     if name == "adamw":
         return [_adamw(parameters.values(), lr, betas, weight_decay)]
     assert name == "muon", name
-    outside = {id(network.get_input_embeddings().weight), id(network.get_output_embeddings().weight)}
+    # Tables of positions count too: GPT-2 learns them beside the tokens' own.
+    tables = [module for module in network.modules() if isinstance(module, torch.nn.Embedding)]
+    outside = {id(table.weight) for table in [*tables, network.get_output_embeddings()]}
     matrices = {key for key, p in parameters.items() if p.ndim == 2 and id(p) not in outside}
     rest = [p for key, p in parameters.items() if key not in matrices]
     muon = torch.optim.Muon([parameters[key] for key in sorted(matrices)], lr=lr, weight_decay=weight_decay)
