@@ -1,6 +1,7 @@
 """Credit assignment: which rollouts are learned, and how much. Pure Python, one formula a function."""
 
 import ast
+import warnings
 from collections.abc import Sequence
 
 from rlvr.records import Completion, Example, Rollout
@@ -83,9 +84,12 @@ def _syntax(rollout: Rollout) -> str:
     answer = verdict.answer if verdict is not None and verdict.answer is not None else rollout.completion.text
     reference = rollout.task.reference
     prompt = reference.get("prompt", "") if isinstance(reference, dict) else ""
-    for program in (prompt + answer, answer):
-        try:
-            return ast.dump(ast.parse(program))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
+    with warnings.catch_warnings():
+        # A model's odd escapes and comparisons are not for the screen of the person who trains it.
+        warnings.simplefilter("ignore")
+        for program in (prompt + answer, answer):
+            try:
+                return ast.dump(ast.parse(program))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
     return " ".join(answer.split())
