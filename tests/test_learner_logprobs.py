@@ -1,0 +1,54 @@
+"""The log-probs that are trained on are the network's own, chunked or not, however it shapes its logits."""
+
+import pytest
+import torch
+from conftest import ARCHITECTURES
+
+from rlvr.learner import logprobs as room
+from rlvr.learner.logprobs import selected_logprobs
+
+
+def batch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    lengths = (9, 4, 12, 2)
+    tokens = torch.zeros(4, 12, dtype=torch.long)
+    learned = torch.zeros(4, 12, dtype=torch.bool)
+    for row, length in enumerate(lengths):
+        tokens[row, :length] = torch.randint(10, 300, (length,), generator=generator)
+        learned[row, 1:length] = torch.rand(length - 1, generator=generator) < 0.7
+    learned[2, 11] = True
+    return tokens, learned
+
+
+def plain(network, tokens, learned, temperature):
+    """The same from the full tensor of logits."""
+    logits = network(tokens, use_cache=False).logits.float() / temperature
+    logprobs = logits.log_softmax(-1)
+    selected = logprobs[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0][learned[:, 1:]]
+    entropy = -(logprobs.exp() * logprobs).sum(-1)[:, :-1][learned[:, 1:]]
+    return selected, entropy
+
+
+def gradients(network, value):
+    network.zero_grad()
+    value.backward()
+    return {name: p.grad.clone() for name, p in network.named_parameters()}
+
+
+@pytest.mark.parametrize("chunk", [None, 300 * 5])
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_selected_logprobs_and_their_gradient_are_the_networks_own(tiny, kind, chunk, monkeypatch):
+    if chunk:
+        monkeypatch.setattr(room, "CHUNK", chunk)
+    network = tiny(kind).network.eval()
+    tokens, learned = batch()
+    weights = torch.linspace(-1, 1, int(learned.sum()))
+    found, entropy = selected_logprobs(network, tokens, learned, 0.7)
+    expected, expected_entropy = plain(network, tokens, learned, 0.7)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(entropy, expected_entropy, atol=1e-4)
+    assert not entropy.requires_grad
+    mine = gradients(network, (found * weights).sum())
+    theirs = gradients(network, (expected * weights).sum())
+    for name, gradient in theirs.items():
+        assert torch.allclose(mine[name], gradient, atol=1e-5 * max(1.0, gradient.abs().max().item())), name
