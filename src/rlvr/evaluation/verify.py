@@ -10,8 +10,9 @@ import difflib
 import hashlib
 import os
 import zlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -29,8 +30,11 @@ from rlvr.tasks._source import is_path, read_entries
 LONGEST_TEXT = 1_000_000
 """Characters of a completion. A longer one is no answer to anything, and is listed as an error."""
 
-PAIRS_AT_ONCE = 512
-"""Enough that workers seldom wait for the slowest of a batch, few enough that an interrupt loses little."""
+BATCH = 64
+"""Completions judged and written together: what an interrupt may lose."""
+
+AHEAD = 8
+"""Batches judged at once, so that one slow program does not leave the other workers idle."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,10 @@ def verify(
 ) -> Summary:
     """Write one row for each completion of a known task, in order, and what was wrong with the inputs beside it.
 
-    tasks: a tasks file, `NAME[:split]`, or tasks. completions: JSONL of `{"task_id", "text"}` and more.
-    out: a local path; errors go to the same path with `.errors.jsonl` in place of `.jsonl`, as `{"file", "line",
-    "error"}` with lines counted from 1. workers: 0 for one per core. cpu_limit (seconds) and memory_limit (MiB) replace the tasks' own.
+    tasks: a tasks file, `NAME[:split]`, or tasks. completions: JSONL of `{"task_id", "text"}`, other fields are left
+    alone. out: a local path; errors go to the same path with `.errors.jsonl` in place of `.jsonl`, as `{"file",
+    "line", "error"}` with lines counted from 1. workers: programs at once, 0 for one per core. cpu_limit (seconds) and
+    memory_limit (MiB) replace the tasks' own.
     Raises `FileNotFoundError`, or `ValueError` for arguments that cannot be; never for what a row holds.
     """
     override: dict[str, Any] = {"cpu_s": cpu_limit, "memory_mb": memory_limit}
@@ -83,25 +88,32 @@ def verify(
         bar = progress.stage("verify", lines) if progress else nullcontext()
         with sandbox.open() as opened, bar as stage:
             kept = _kept_rows(out, partial, digest)
-            outcomes = Counter(str(row["outcome"]) for row in kept)
             asked = _asked(known, completions, errors)
             before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
             if before != [(row["index"], row["task_id"]) for row in kept]:
                 raise ValueError(f"{out} was changed after it was interrupted: delete it to start over")
-            with open(out, "ab", buffering=0) as file:
-                for row in _judged(asked, opened, stage, lines):
-                    outcomes[str(row["outcome"])] += 1
-                    # One unbuffered write a row: an interrupt falls between rows.
-                    file.write(storage.dump_line(row).encode())
+            outcomes = Counter(str(row["outcome"]) for row in kept)
+            outcomes += _append(out, _judged(asked, opened), lines, stage)
         partial.unlink()
-        return Summary(
-            len(known.tasks),
-            outcomes.total(),
-            len(kept),
-            dict(outcomes),
-            errors.count,
-            errors.path if errors.count else None,
-        )
+        listed = errors.path if errors.count else None
+        return Summary(len(known.tasks), outcomes.total(), len(kept), dict(outcomes), errors.count, listed)
+
+
+def _append(out: Path, rows: Iterator[dict[str, Json]], lines: int, stage: Stage | None) -> Counter[str]:
+    """Write the rows as they come and count their outcomes. lines: of the completions, for the bar."""
+    outcomes: Counter[str] = Counter()
+    seen = 0
+    with open(out, "ab", buffering=0) as file:
+        for row in rows:
+            # One unbuffered write a row: an interrupt falls between rows.
+            file.write(storage.dump_line(row).encode())
+            outcomes[str(row["outcome"])] += 1
+            if stage:
+                stage.advance(row["index"] + 1 - seen, {"passed": outcomes["passed"] / outcomes.total()})
+            seen = row["index"] + 1
+    if stage and seen < lines:
+        stage.advance(lines - seen)
+    return outcomes
 
 
 class _Errors:
@@ -202,18 +214,23 @@ def _fields(row: Json | ValueError) -> tuple[str, str]:
     return row["task_id"], row["text"]
 
 
-def _judged(
-    asked: Iterator[tuple[int, Task, Completion]], sandbox: Any, stage: Stage | None, lines: int
-) -> Iterator[dict[str, Json]]:
-    seen = 0
-    while batch := list(islice(asked, PAIRS_AT_ONCE)):
-        verdicts = judge([(task, completion) for _, task, completion in batch], sandbox)
-        for (index, task, _), verdict in zip(batch, verdicts, strict=True):
-            yield _row(task.id, index, verdict)
-        last = lines if len(batch) < PAIRS_AT_ONCE else batch[-1][0] + 1
-        if stage:
-            stage.advance(last - seen)
-        seen = last
+def _judged(asked: Iterator[tuple[int, Task, Completion]], sandbox: Any) -> Iterator[dict[str, Json]]:
+    """A row for each of `asked`, in order."""
+    threads = ThreadPoolExecutor(AHEAD)
+    running: deque[tuple[list[tuple[int, Task, Completion]], Future[list[Verdict]]]] = deque()
+    try:
+        while True:
+            while len(running) < AHEAD and (batch := list(islice(asked, BATCH))):
+                pairs = [(task, completion) for _, task, completion in batch]
+                running.append((batch, threads.submit(judge, pairs, sandbox)))
+            if not running:
+                return
+            batch, verdicts = running.popleft()
+            for (index, task, _), verdict in zip(batch, verdicts.result(), strict=True):
+                yield _row(task.id, index, verdict)
+    finally:
+        # Waiting here would keep an interrupt from closing the sandbox, which is what ends these threads' work.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _row(task_id: str, index: int, verdict: Verdict) -> dict[str, Json]:
