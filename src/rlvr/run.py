@@ -42,10 +42,12 @@ class Run:
 
     @classmethod
     def create(cls, path: Path, config: str, seed: int) -> "Run":
-        """A new folder. config: the resolved recipe as YAML. Raises `FileExistsError` if a run is there already."""
-        if path.exists() and any(path.iterdir()):
-            what = "a run" if (path / "run.json").exists() else "files"
-            raise FileExistsError(f"{path} already holds {what}; continue it with --resume, or choose another --out")
+        """A new folder. config: the resolved recipe as YAML. Raises `FileExistsError` if anything is there already."""
+        if (path / "run.json").exists():
+            raise FileExistsError(f"{path} already holds a run; continue it with --resume, or choose another --out")
+        if path.is_file() or (path.exists() and any(path.iterdir())):
+            what = "is a file" if path.is_file() else "already holds files, and no run"
+            raise FileExistsError(f"{path} {what}; choose another --out")
         # Moved into place whole, so that what a killed process left can always be resumed.
         aside = path.with_name(f".{path.name}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
@@ -94,11 +96,19 @@ class Run:
         return {name: (self.path / name).stat().st_size for name in APPENDED if (self.path / name).exists()}
 
     def rewind(self, lengths: Mapping[str, int]) -> None:
-        """Cut the growing files back to a checkpoint, so that no step stands there twice."""
+        """Cut the growing files back to a checkpoint, so that no step stands there twice.
+
+        Raises `ValueError` where rows are gone that the checkpoint has seen.
+        """
+        found = self.lengths()
         for name in APPENDED:
-            file = self.path / name
-            if file.exists():
-                os.truncate(file, lengths.get(name, 0))
+            if found.get(name, 0) < lengths.get(name, 0):
+                raise ValueError(
+                    f"{self.path / name} is shorter than at the checkpoint ({found.get(name, 0):,} bytes, and it had "
+                    f"{lengths[name]:,}): it was changed since, so this run cannot be resumed"
+                )
+            if name in found:
+                os.truncate(self.path / name, lengths.get(name, 0))
 
     def checkpoints(self) -> list[Path]:
         """Complete checkpoints, oldest first."""
