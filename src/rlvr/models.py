@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from rlvr.records import Json, Message
@@ -119,7 +120,7 @@ def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int) -> Model:
         )
         torch.manual_seed(seed)
         network = AutoModelForCausalLM.from_config(config)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise ValueError(f"cannot build the architecture {kind!r}: {error}") from error
     return Model(network.float(), tokenizer)
 
