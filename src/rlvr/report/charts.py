@@ -18,6 +18,10 @@ SMOOTHED_OVER = 9
 """Steps of the moving mean beside the raw points."""
 
 
+RARE = 0.05
+"""Shares below it keep an axis up to it, so that nothing looks like something only because the axis shrank."""
+
+
 @dataclass(frozen=True)
 class Chart:
     id: str
@@ -118,6 +122,7 @@ def outcomes(measurements: Sequence[Measurement]) -> Chart:
     layout = _layout("share of samples", "", share="x", height=110 + 46 * len(measurements))
     layout.update(barmode="stack", bargap=0.35)
     layout["yaxis"].update(autorange="reversed", automargin=True, ticksuffix=" ", showgrid=False)
+    layout["xaxis"]["range"] = [0, 1]
     layout["margin"]["l"] = 8
     return Chart("outcomes", "How samples end", "", {"data": data, "layout": layout})
 
@@ -142,6 +147,7 @@ def by_group(measurements: Sequence[Measurement], key: str, metrics: Sequence[st
                 )
         layout = _layout("", "share of problems", share="y", height=230)
         layout.update(barmode="group", bargap=0.3, bargroupgap=0.08)
+        layout["yaxis"]["range"] = [0, 1.03]
         layout["xaxis"].update(type="category", showgrid=False, title={"text": f"{key} of the problem"})
         charts.append(
             Chart(f"by-{key}-{metric.replace('@', '')}", f"{metric} by {key}", "", {"data": data, "layout": layout})
@@ -179,12 +185,11 @@ def _curves(
             common["hoverinfo"], common["hovertemplate"] = "skip", None
         shape = {"mode": "lines" if smooth else "lines+markers", "line": {"color": line, "width": 2}}
         data.append({**common, **shape, "y": _moving_mean(y) if smooth else y, "marker": {"size": 5, "color": line}})
-    layout = _layout("programs sampled and judged" if judged else "step", axis, share="y" if share else "")
+    layout = _layout("programs judged" if judged else "step", axis, share="y" if share else "")
     highest = max((value for trace in data for value in trace["y"]), default=0.0)
-    if highest > 0:
-        layout["yaxis"]["rangemode"] = "tozero"
-    else:
-        layout["yaxis"]["range"] = [-0.002, 0.05]
+    layout["yaxis"]["rangemode"] = "tozero"
+    if share and highest < RARE:
+        layout["yaxis"]["range"] = [-0.03 * RARE, RARE]
     return Chart(name, title, note, {"data": data, "layout": layout})
 
 
@@ -212,8 +217,8 @@ def _held_out(name: str, metric: str, title: str, runs: Sequence[TrainingRun]) -
         )
     problems = next((results.get("n") for run in runs for _, results in run.evaluations), None)
     note = f"On {problems} problems that are never trained on, while training goes on; bars are 95 % intervals."
-    layout = _layout("programs sampled and judged", "share of problems", share="y")
-    layout["yaxis"]["rangemode"] = "tozero"
+    layout = _layout("programs judged", "share of problems", share="y")
+    layout["yaxis"]["range"] = [0, 1.03]
     return Chart(name, title, note, {"data": data, "layout": layout})
 
 
@@ -256,7 +261,7 @@ def _layout(x: str, y: str, *, share: str = "", height: int = 210) -> dict[str, 
     for name, found in (("x", x_axis), ("y", y_axis)):
         found["fixedrange"] = True
         if name in share:
-            found["tickformat"] = ".0%"
+            found["tickformat"] = "~%"
     return {
         "height": height,
         "margin": {"l": 52, "r": 12, "t": 8, "b": 42},

@@ -25,7 +25,7 @@ def headline(data: Collected) -> str:
     metrics = metrics_of([m.results for m in found]) if found else []
     if metrics:
         parts.append(f"<h1>{escape(_claim(found, metrics[0]))}</h1>")
-        parts.append(f'<p class="lead">{_lead(data)}</p><p>{_measured_on(data)}</p>')
+        parts.append(f'<div class="intro"><p class="lead">{_lead(data)}</p><p>{_measured_on(data)}</p></div>')
         parts.append(f'<div class="grid metrics">{"".join(_metric(name, found) for name in metrics)}</div>')
     else:
         parts.append("<h1>Nothing has been measured yet</h1>")
@@ -34,7 +34,7 @@ def headline(data: Collected) -> str:
 
 def _claim(found: Sequence[Measurement], metric: str) -> str:
     what = "Right at the first try" if metric == "pass@1" else f"Right by {metric}"
-    values = [(f"{100 * m.results[metric]['value']:.0f} %", m.label) for m in found]
+    values = [(f"{100 * m.results[metric]['value']:.0f}\u00a0%", m.label) for m in found]
     if len(values) == 1:
         return f"{what}: {values[0][0]}"
     return f"{what}: {values[0][0]} {values[0][1]}, " + ", ".join(
@@ -58,7 +58,7 @@ def _measured_on(data: Collected) -> str:
     where = f" of <code>{escape(name)}</code>" if name else ""
     unseen = ", which training is not allowed to use" if meta.get("role") == "test_only" else ""
     unseen = unseen if folder else " for validation, during training"
-    depths = " and ".join(results.get("by", {}).get("depth", {}))
+    depths = " or ".join(results.get("by", {}).get("depth", {}))
     depth = (
         f" Each asks for a chain of {escape(depths)} steps, in combinations that training never showed."
         if (depths and meta.get("dataset") == "programs" and unseen)
@@ -109,12 +109,12 @@ def _facts(data: Collected) -> str:
     wall = summary.get("seconds") or sum(s.get("seconds", 0.0) for s in spent)
     cpu = summary.get("cpu_seconds") or sum(s.get("cpu_seconds", 0.0) for s in spent)
     errors = summary.get("judge_errors", sum(m.results.get("judge_errors", 0) for m in data.measurements))
-    facts = [(f"{judged:,}", "programs judged by running them")]
-    facts += [(f"{wall:,.0f} s", "from start to end")] if wall else []
+    facts = [(f"{judged:,}", "programs judged by running them, identical ones once")]
+    facts += [(f"{wall:,.0f} s", "in all")] if wall else []
     facts += [(f"{cpu:,.0f}", "CPU seconds")] if cpu else []
     if speed := summary.get("verdicts_per_second"):
         facts.append((f"{speed:,.0f}", "verdicts a second"))
-    facts.append((f"{errors:,}", "failures of the judge"))
+    facts.append((f"{errors:,}", "judge errors"))
     return '<ul class="facts">' + "".join(f"<li><b>{value}</b> {name}</li>" for value, name in facts) + "</ul>"
 
 

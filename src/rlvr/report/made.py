@@ -64,4 +64,4 @@ def _origin(facts: dict[str, Any]) -> str:
         for name, value in rows
         if value not in (None, "")
     )
-    return f'<div class="scroll"><table style="margin:14px 0"><tbody>{body}</tbody></table></div>'
+    return f'<table class="origin"><tbody>{body}</tbody></table>'

@@ -15,7 +15,7 @@
     };
     for (const [id, figure] of Object.entries(figures)) {
       const { data, layout } = coloured(figure);
-      Plotly.react(document.getElementById(id), data, layout, { responsive: true, displayModeBar: false });
+      Plotly.react(document.getElementById(`chart-${id}`), data, layout, { responsive: true, displayModeBar: false });
     }
   }
   draw();

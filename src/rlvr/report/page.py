@@ -61,7 +61,7 @@ def _learning(data: Collected, drawn: list[Chart]) -> str:
     drawn += main + drift
     legend = _legend([(run.label, colour(run.name, n)) for n, run in enumerate(data.runs)])
     curves = f'<div class="grid">{"".join(map(_figure, main))}</div>' if main else ""
-    watched = '<h3 style="margin-top:28px">What to keep an eye on</h3>' if main and drift else ""
+    watched = '<h3 class="apart">What to keep an eye on</h3>' if main and drift else ""
     return legend + curves + watched + f'<div class="grid small-multiples">{"".join(map(_figure, drift))}</div>'
 
 
@@ -76,7 +76,7 @@ def _outcomes(data: Collected, drawn: list[Chart]) -> str:
         groups += charts.by_group(found, key, metrics)
     drawn += [mix, *groups]
     legend = _legend([(m.label, colour(m.name, n)) for n, m in enumerate(found)]) if groups else ""
-    below = f'<div style="margin-top:28px">{legend}<div class="grid">{"".join(map(_figure, groups))}</div></div>'
+    below = f'<div class="apart">{legend}<div class="grid">{"".join(map(_figure, groups))}</div></div>'
     return f'<div class="grid">{_figure(mix)}<div class="scroll">{_outcome_table(found)}</div></div>' + below * bool(
         groups
     )
@@ -127,7 +127,7 @@ def _figure(chart: Chart) -> str:
     note = f'<p class="note">{escape(chart.note)}</p>' if chart.note else ""
     return (
         f"<figure><figcaption><h3>{escape(chart.title)}</h3>{note}</figcaption>"
-        f'<div class="plot" id="{escape(chart.id)}" role="img" aria-label="{escape(chart.title)}"></div></figure>'
+        f'<div class="plot" id="chart-{escape(chart.id)}" role="img" aria-label="{escape(chart.title)}"></div></figure>'
     )
 
 

@@ -17,7 +17,7 @@ from rlvr.report.examples import Answers, Problem, Sample, TrainingGroup
 LONGEST = 4000
 """Characters of one text that are shown."""
 
-SAMPLES_SHOWN = 5
+SAMPLES_SHOWN = 4
 TESTS_SHOWN = 12
 
 _REWARDS = {
@@ -47,7 +47,7 @@ def loop(run: TrainingRun, group: TrainingGroup) -> str:
         ),
         (
             "Sandboxed tests",
-            f"Each program really runs, with at most {limits.cpu_s:g} CPU-s and {limits.memory_mb} MiB, "
+            f"Each different program really runs, with at most {limits.cpu_s:g} CPU-s and {limits.memory_mb} MiB, "
             "against tests that it cannot see.",
             code("\n".join(tests[:4]) + (f"\n… {len(tests) - 4} more" if len(tests) > 4 else "")),
         ),
@@ -102,7 +102,8 @@ def verdict(row: Mapping[str, Any]) -> str:
 
 
 def code(text: str) -> str:
-    return f"<pre>{escape(_clip(text, LONGEST)) or ' '}</pre>"
+    # HTML drops a newline right after <pre>, so that one is ours.
+    return f"<pre>\n{escape(_clip(text, LONGEST)) or ' '}</pre>"
 
 
 def prompt_text(task: Task) -> str:
@@ -155,8 +156,10 @@ def _column(answers: Answers, measurement: Measurement, position: int) -> str:
             if hidden
             else ""
         )
-        summary = f"{answers.passed} of {answers.drawn} samples right, {len(answers.samples)} different programs"
-        parts.append(f'<details open><summary>{summary}</summary><ul class="samples">{items}</ul>{rest}</details>')
+        told = answers.greedy and [row["text"] for _, row in answers.samples] == [answers.greedy["text"]]
+        opened = "" if told else " open"
+        summary = f"{answers.passed} of {answers.drawn} samples right, {_programs(len(answers.samples))}"
+        parts.append(f'<details{opened}><summary>{summary}</summary><ul class="samples">{items}</ul>{rest}</details>')
     return "".join([*parts, "</div>"])
 
 
@@ -208,6 +211,10 @@ def _credit(objective: str, sample: Sample) -> str:
 
 def _count(count: int, of: int) -> str:
     return f'<span class="count">{count} of {of}</span>'
+
+
+def _programs(different: int) -> str:
+    return "all the same program" if different == 1 else f"{different} different programs"
 
 
 def _number(value: float | None) -> str:
