@@ -18,6 +18,8 @@ _STARTS = re.compile(
     re.MULTILINE,
 )
 
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
+
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
@@ -46,7 +48,7 @@ def extract(text: str, rule: str = "auto") -> Extraction:
        function or class, since models repeat and correct themselves, and put examples of use after the program; the last
        one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
        `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
-    4. `bare`: the whole text where it starts as code, `bare_after_prose`: from the first line at the margin that does.
+    4. `bare`: the whole text where it starts as code or with a margin, `bare_after_prose`: from the first line at the margin that does.
     The rules that fired are joined by `+`, as in `thinking+fence`.
     """
     if rule not in RULES:
@@ -128,8 +130,9 @@ def _dedented(code: str) -> str:
 
 
 def _bare(text: str, fired: list[str]) -> str | None:
-    stripped = text.lstrip("\n")
-    if _STARTS.match(stripped.lstrip(" \t")):
+    stripped = _BLANK_LINES.sub("", text)
+    # Prose may begin with a space; two or a tab are the margin of a function's body.
+    if stripped.startswith(("  ", "\t")) or _STARTS.match(stripped.lstrip(" \t")):
         fired.append("bare")
         return text
     match = _STARTS.search(text)
