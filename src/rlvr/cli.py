@@ -105,8 +105,8 @@ def tasks(
 
 @app.command()
 def verify(
-    tasks: Annotated[Path, typer.Option("--tasks", help="Tasks, as JSONL.")],
-    completions: Annotated[Path, typer.Option("--completions", help="Rows of task_id and text.")],
+    tasks: Annotated[str, typer.Option("--tasks", help="Tasks, as JSONL; or NAME[:split].")],
+    completions: Annotated[str, typer.Option("--completions", help="Rows of task_id and text.")],
     out: Out,
     workers: Workers = 0,
     isolation: Isolation = "process",

@@ -55,6 +55,20 @@ def _load(shelf: str, name: str) -> type:
     return public[0]
 
 
+def task_source(name: str) -> tuple[str, dict[str, str]]:
+    """What `NAME[:split]` or the path of a tasks file means: the plug-in on the shelf of tasks, and an option of it.
+
+    A path contains a slash or ends in `.jsonl`, `.jsonl.gz` or `.json`. `module:Class` stays whole, since no split
+    begins with a capital.
+    """
+    if "/" in name or "\\" in name or name.endswith((".jsonl", ".jsonl.gz", ".json")):
+        return "jsonl", {"source": name}
+    plugin, _, split = name.partition(":")
+    if not split or (plugin not in names("tasks") and split[0].isupper()):
+        return name, {}
+    return plugin, {"split": split}
+
+
 def options(cls: type) -> dict[str, Any]:
     """A plug-in's fields, which are its configuration, with their types."""
     return {f.name: f.type for f in dataclasses.fields(cls) if f.init}

@@ -6,7 +6,6 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, create_model
@@ -59,23 +58,14 @@ def plugin(shelf: str, given: Json) -> Plugin:
 
 
 def task_source(given: Json) -> Plugin:
-    """Like `plugin("tasks", given)`, where the name may be `NAME:split` or the path of a tasks file.
-
-    A path is what contains a slash or ends in `.jsonl`, `.jsonl.gz` or `.json`; the plug-in `jsonl` reads it.
-    """
+    """Like `plugin("tasks", given)`, where the name may be `NAME:split` or a path (`registry.task_source`)."""
     if not isinstance(given, Mapping) or not isinstance(name := given.get("name"), str):
         return plugin("tasks", given)
-    source, _, split = name.partition(":")
-    if "/" in name or "\\" in name or name.endswith((".jsonl", ".jsonl.gz", ".json")):
-        extra = {"name": "jsonl", "source": name}
-    elif split and "." not in source and (source in registry.names("tasks") or find_spec(source) is None):
-        extra = {"name": source, "split": split}
-    else:
-        extra = {}
+    found, extra = registry.task_source(name)
     for key in extra:
-        if key != "name" and key in given:
+        if key in given:
             raise ValueError(f"{key} is given twice: by the name {name!r} and by {key}: {shown(given[key])}")
-    return plugin("tasks", {**given, **extra})
+    return plugin("tasks", {**given, **extra, "name": found})
 
 
 @cache

@@ -25,7 +25,7 @@ from rlvr.progress import Display, Stage
 from rlvr.records import Completion, Json, Limits, Task, Verdict
 from rlvr.rollout import check, judge
 from rlvr.tasks import load
-from rlvr.tasks._source import is_path, read_entries
+from rlvr.tasks._source import read_entries
 
 LONGEST_TEXT = 1_000_000
 """Characters of a completion. A longer one is no answer to anything, and is listed as an error."""
@@ -282,7 +282,7 @@ def _digest(known: _Known, completions: str | Path, isolation: str) -> tuple[str
 
 
 def _is_file(tasks: str | Path) -> bool:
-    return is_path(str(tasks)) or Path(tasks).is_file()
+    return "source" in registry.task_source(str(tasks))[1] or Path(tasks).is_file()
 
 
 def _refuse_bad_paths(tasks: str | Path | Iterable[Task], completions: str | Path, out: str | Path) -> None:

@@ -15,17 +15,12 @@ from rlvr.records import Json, Task
 def load(name: str, **options: Any) -> Iterable[Task]:
     """The source behind `NAME[:split]` (`mbpp:train`) or behind the path of a tasks file, ready to be iterated.
 
-    A path is what contains a slash or ends in `.jsonl`, `.jsonl.gz` or `.json`. options: fields of the source
-    (`source`, `limit`, `form` ...); those that are None keep the source's default, so that a command line can
-    hand on what was not given. Raises `LookupError` for an unknown name or option, `ValueError` for an unknown split.
-    Files are opened when the source is iterated: `FileNotFoundError` comes then.
+    options: fields of the source (`source`, `limit`, `form` ...); those that are None keep the source's default, so
+    that a command line can hand on what was not given. Raises `LookupError` for an unknown name or option, and
+    `ValueError` for an unknown split. Files are opened on iteration: `FileNotFoundError` comes then.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    if is_path(name):
-        plugin, named = "jsonl", {"source": name}
-    else:
-        plugin, _, split = name.partition(":")
-        named = {"split": split} if split else {}
+    plugin, named = registry.task_source(name)
     if twice := sorted(named.keys() & given.keys()):
         raise ValueError(f"{twice[0]} is given twice: by the name {name!r} and as {given[twice[0]]!r}")
     fields = registry.options(registry.find("tasks", plugin))
@@ -34,10 +29,6 @@ def load(name: str, **options: Any) -> Iterable[Task]:
     if "source" in fields and plugin == "jsonl" and not {**named, **given}.get("source"):
         raise ValueError("tasks/jsonl needs the path of a tasks file: give the path as the name")
     return registry.build("tasks", plugin, **named, **given)
-
-
-def is_path(name: str) -> bool:
-    return "/" in name or "\\" in name or name.endswith((".jsonl", ".jsonl.gz", ".json"))
 
 
 @dataclass(frozen=True)
