@@ -41,13 +41,13 @@ def summarise(tasks: Sequence[Task], scores: Sequence[Mapping[str, Any]], ks: Se
     summary = _numbers(tasks, scores, ks)
     by: dict[str, Json] = {}
     for key in GROUPINGS:
-        groups: dict[str, list[Task]] = defaultdict(list)
+        groups: dict[str, dict[str, Task]] = defaultdict(dict)
         for task in tasks:
             if isinstance(value := task.meta.get(key), str | int | float):
-                groups[str(value)].append(task)
+                groups[str(value)][task.id] = task
         if 1 < len(groups) <= 24:
             by[key] = {
-                name: _numbers(members, [s for s in scores if s["task_id"] in {t.id for t in members}], ks)
+                name: _numbers(list(members.values()), [s for s in scores if s["task_id"] in members], ks)
                 for name, members in sorted(groups.items())
             }
     return {**summary, "by": by}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,20 +44,16 @@ def sample(model: "Model", engine: Engine, tasks: Sequence[Task], plan: Plan) ->
         while len(finished) < len(requests):
             finished.update(engine.completed())
         for task in chunk:
-            for kind, seed in _kinds(plan):
-                for n, completion in enumerate(finished[f"{task.id} {kind}"]):
-                    # Every seed has the samples of one request; the seeds follow each other in it.
-                    own_seed, index = (
-                        (seed, n) if kind == "greedy" else (plan.seeds[n // plan.samples], n % plan.samples)
-                    )
-                    yield {
-                        "task_id": task.id,
-                        "seed": own_seed,
-                        "index": index,
-                        "text": completion.text,
-                        "tokens": len(completion.tokens),
-                        "finish": completion.finish,
-                    }
+            for kind, place, seed, index in _places(plan):
+                completion = finished[f"{task.id} {kind}"][place]
+                yield {
+                    "task_id": task.id,
+                    "seed": seed,
+                    "index": index,
+                    "text": completion.text,
+                    "tokens": len(completion.tokens),
+                    "finish": completion.finish,
+                }
 
 
 def generate(
@@ -70,8 +67,11 @@ def generate(
 ) -> None:
     """Write `tasks.jsonl`, `plan.json` and `generations.jsonl` into `out`; a second call completes an interrupted one.
 
-    Raises `FileExistsError` where `out` holds the generations of another model, other tasks or another plan.
+    Raises `FileExistsError` where `out` holds the generations of another model, other tasks or another plan, and
+    `ValueError` where two tasks have one id.
     """
+    if twice := [name for name, count in Counter(task.id for task in tasks).items() if count > 1]:
+        raise ValueError(f"{len(twice)} task ids occur more than once, for instance {twice[0]}: name each source once")
     rows_per_task = len(plan.seeds) * plan.samples + plan.greedy
     header = {**facts, "plan": asdict(plan), "key": _key(model, tasks, plan)}
     path = out / "generations.jsonl"
@@ -82,13 +82,15 @@ def generate(
             raise FileExistsError(
                 f"{out} holds generations of another model, other tasks or another plan; choose another --out"
             )
-        rows = [row for _, row in read_lines(path) if not isinstance(row, ValueError)] if path.exists() else []
+        rows = _whole_rows(path)
         done = len(rows) // rows_per_task
+        if done < len(tasks):
+            # Back to where a batch began: another batch has other shapes, and so other roundings.
+            done -= done % TASKS_AT_ONCE
         write_lines(path, rows[: done * rows_per_task])
-    else:
-        out.mkdir(parents=True, exist_ok=True)
-        write_lines(out / "tasks.jsonl", [task.to_json() for task in tasks])
-        write_text(out / "plan.json", json.dumps(header, indent=2) + "\n")
+    # Written again too: what only judging reads may have changed.
+    write_lines(out / "tasks.jsonl", [task.to_json() for task in tasks])
+    write_text(out / "plan.json", json.dumps(header, indent=2) + "\n")
     with screen.stage("generate", len(tasks) * rows_per_task) as stage, open(path, "a", encoding="utf-8") as file:
         stage.advance(done * rows_per_task)
         for row in sample(model, engine, tasks[done:], plan):
@@ -97,15 +99,31 @@ def generate(
             stage.advance()
 
 
-def _kinds(plan: Plan) -> list[tuple[str, int | None]]:
-    return [("sampled", 0), ("greedy", None)] if plan.greedy else [("sampled", 0)]
+def _whole_rows(path: Path) -> list[Json]:
+    """The rows before the one that an interrupted call broke off in."""
+    rows: list[Json] = []
+    for _, row in read_lines(path) if path.exists() else ():
+        if isinstance(row, ValueError):
+            break
+        rows.append(row)
+    return rows
+
+
+def _places(plan: Plan) -> Iterator[tuple[str, int, int | None, int]]:
+    """Each row of a task: its request, its place among that request's completions, its seed, its index."""
+    # The samples of all seeds are one request, so that they share the work on the prompt.
+    for place in range(len(plan.seeds) * plan.samples):
+        yield "sampled", place, plan.seeds[place // plan.samples], place % plan.samples
+    if plan.greedy:
+        yield "greedy", 0, None, 0
 
 
 def _requests(model: "Model", task: Task, plan: Plan) -> Iterator[Request]:
     prompt = model.encode_prompt(task.prompt)
     seeds = tuple(sample_seed(seed, task.id, index, 0) for seed in plan.seeds for index in range(plan.samples))
     limit = plan.max_tokens or task.max_tokens
-    yield Request(f"{task.id} sampled", prompt, seeds, limit, task.stop, plan.sampling)
+    if plan.samples:
+        yield Request(f"{task.id} sampled", prompt, seeds, limit, task.stop, plan.sampling)
     if plan.greedy:
         yield Request(f"{task.id} greedy", prompt, (0,), limit, task.stop, Sampling(temperature=0.0))
 

@@ -12,6 +12,8 @@ from rlvr.rollout import judge
 from rlvr.storage import read_lines, read_records, write_lines, write_text
 
 ROWS_AT_ONCE = 512
+FIELDS = ("task_id", "seed", "index", "text", "tokens", "finish")
+"""Of a row of `generations.jsonl`."""
 
 
 def scored(
@@ -35,19 +37,10 @@ def score(folder: Path, ks: Sequence[int], sandbox: Any, screen: Display) -> dic
     """Judge `generations.jsonl` of a folder; write `scores.jsonl`, `costs.jsonl` and `results.json`, return the last.
 
     The same generations give the same bytes, costs aside. Raises `FileNotFoundError` where there is nothing to score,
-    and `ValueError` where a row does not fit the folder's tasks.
+    and `ValueError` where a row does not fit the folder's tasks, or where the generations are not complete.
     """
     tasks = list(read_records(folder / "tasks.jsonl", Task))
-    known = {task.id for task in tasks}
-    rows: list[dict[str, Any]] = []
-    for number, row in read_lines(folder / "generations.jsonl"):
-        if isinstance(row, ValueError):
-            raise row
-        if row.get("task_id") not in known:
-            raise ValueError(
-                f"{folder / 'generations.jsonl'}:{number + 1}: no task {row.get('task_id')!r} in tasks.jsonl"
-            )
-        rows.append(row)
+    rows = _generations(folder, tasks)
     scores: list[dict[str, Json]] = []
     costs: list[dict[str, Json]] = []
     with screen.stage("judge", len(rows)) as stage:
@@ -62,3 +55,23 @@ def score(folder: Path, ks: Sequence[int], sandbox: Any, screen: Display) -> dic
     write_lines(folder / "costs.jsonl", costs)
     write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def _generations(folder: Path, tasks: Sequence[Task]) -> list[dict[str, Any]]:
+    path, known = folder / "generations.jsonl", {task.id for task in tasks}
+    rows: list[dict[str, Any]] = []
+    for number, row in read_lines(path):
+        if isinstance(row, ValueError):
+            raise row
+        missing = [key for key in FIELDS if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise ValueError(f"{path}:{number + 1}: a generation has the fields {', '.join(FIELDS)}; no {missing[0]}")
+        if row["task_id"] not in known:
+            raise ValueError(f"{path}:{number + 1}: no task {row['task_id']!r} in tasks.jsonl")
+        rows.append(row)
+    if (folder / "plan.json").exists():
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))["plan"]
+        planned = len(tasks) * (len(plan["seeds"]) * plan["samples"] + plan["greedy"])
+        if len(rows) != planned:
+            raise ValueError(f"{path} has {len(rows)} of {planned} rows; let `generate` complete it first")
+    return rows
