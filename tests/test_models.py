@@ -60,7 +60,7 @@ def test_a_run_is_loaded_at_its_newest_complete_checkpoint(tiny, tmp_path):
 
 
 def test_a_folder_without_a_model_says_what_was_looked_for(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no model: neither a config.json, nor checkpoints/step_N"):
+    with pytest.raises(FileNotFoundError, match=r"holds no model: neither a config.json, nor checkpoints/step_N"):
         models.load(str(tmp_path))
 
 
