@@ -61,7 +61,7 @@ def monitors(runs: Sequence[TrainingRun]) -> list[Chart]:
     loss = _curves(
         "loss",
         "Warm-up: loss",
-        "Imitating demonstrations, right and wrong ones, before any reward: cross-entropy per token.",
+        "Imitating demonstrations, before any reward: cross-entropy.",
         demonstrated,
         "loss",
         "nats per token",
@@ -123,7 +123,7 @@ def outcomes(measurements: Sequence[Measurement]) -> Chart:
     layout.update(barmode="stack", bargap=0.35)
     layout["yaxis"].update(autorange="reversed", automargin=True, ticksuffix=" ", showgrid=False)
     layout["xaxis"]["range"] = [0, 1]
-    layout["margin"]["l"] = 8
+    layout["margin"].update(l=8, r=26)
     return Chart("outcomes", "How samples end", "", {"data": data, "layout": layout})
 
 
@@ -256,7 +256,13 @@ def _moving_mean(values: Sequence[float]) -> list[float]:
 def _layout(x: str, y: str, *, share: str = "", height: int = 210) -> dict[str, Any]:
     """share: the axes (`x`, `y` or both) that count in per cent of 1."""
     axis = {"gridcolor": "--line", "zerolinecolor": "--line", "linecolor": "--line", "tickcolor": "--line"}
-    x_axis: dict[str, Any] = {**axis, "title": {"text": x, "standoff": 8}, "showgrid": False, "nticks": 5}
+    x_axis: dict[str, Any] = {
+        **axis,
+        "title": {"text": x, "standoff": 8},
+        "showgrid": False,
+        "zeroline": False,
+        "nticks": 5,
+    }
     y_axis: dict[str, Any] = {**axis, "title": {"text": y, "standoff": 6}, "automargin": True, "nticks": 5}
     for name, found in (("x", x_axis), ("y", y_axis)):
         found["fixedrange"] = True
