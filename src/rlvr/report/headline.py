@@ -9,13 +9,12 @@ from rlvr.report.charts import colour
 from rlvr.report.collect import Collected, Measurement, TrainingRun, gain, metrics_of, per_cent
 
 _ABOUT = (
-    "A language model wrote programs, every program was run against hidden tests, and the verdicts were all it learned "
-    "from: no human labels, no second model as a critic. This is <b>reinforcement learning with verifiable rewards</b> "
-    "(RLVR)."
+    "A language model wrote programs, each was run against hidden tests, and it learned from the verdicts alone: no "
+    "human labels, no second model as a critic. This is <b>reinforcement learning with verifiable rewards</b> (RLVR)."
 )
 _WARM_UP = (
-    " Before that, a warm-up by imitation taught it the language, with systematic mistakes in its examples; those are "
-    "what the verdicts had to correct."
+    " Before that, imitation taught it the language, with systematic mistakes in the examples; the verdicts had to "
+    "correct those."
 )
 
 

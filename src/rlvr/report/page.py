@@ -8,20 +8,25 @@ from importlib.resources import files
 from rlvr.records import OUTCOMES
 from rlvr.report import charts, examples, reading
 from rlvr.report.charts import Chart, colour
-from rlvr.report.collect import Collected, Measurement, metrics_of, per_cent
+from rlvr.report.collect import Collected, Measurement, TrainingRun, metrics_of, per_cent
+from rlvr.report.examples import TrainingGroup
 from rlvr.report.headline import headline
 from rlvr.report.made import provenance
+
+Trained = tuple[TrainingRun, list[tuple[str, TrainingGroup]]]
+"""A run with its groups to read, titled."""
 
 
 def render(data: Collected) -> str:
     """The whole page. The same data give the same text."""
     drawn: list[Chart] = []
+    trained = [(run, examples.groups(run)) for run in reversed(data.runs)]
     sections = [
-        ("loop", "The loop", _loop(data)),
+        ("loop", "The loop", _loop(trained)),
         ("learning", "Learning", _learning(data, drawn)),
         ("outcomes", "Outcomes", _outcomes(data, drawn)),
         ("problems", "Problems to read", _problems(data)),
-        ("updates", "Inside the update", _updates(data)),
+        ("updates", "Inside the update", _updates(trained)),
         ("made", "How it was made", provenance(data)),
     ]
     sections = [section for section in sections if section[2]]
@@ -45,9 +50,9 @@ def _title(data: Collected) -> str:
     return f"rlvr: {data.path.resolve().name}"
 
 
-def _loop(data: Collected) -> str:
-    for run in reversed(data.runs):
-        for _, group in examples.groups(run):
+def _loop(trained: Sequence[Trained]) -> str:
+    for run, groups in trained:
+        for _, group in groups:
             if group.contrast:
                 note = f"From {escape(run.label)}, step {group.step}: what happened to one problem, as it was stored."
                 return f'<p class="note">{note}</p>{reading.loop(run, group)}'
@@ -108,8 +113,8 @@ def _problems(data: Collected) -> str:
     return f'<p class="note">{note}</p>{reading.problems(found, data.measurements)}'
 
 
-def _updates(data: Collected) -> str:
-    texts = [reading.groups(run, examples.groups(run)) for run in reversed(data.runs)]
+def _updates(trained: Sequence[Trained]) -> str:
+    texts = [reading.groups(run, groups) for run, groups in trained]
     if not any(texts):
         return ""
     note = "Groups of samples of one problem, early and late in training, and what the objective made of each sample."
