@@ -261,6 +261,7 @@ def test_a_warm_up_alone_has_a_loss_and_no_claims(quickstart: Path) -> None:
     text = page(quickstart / "warmup").text
     assert "Nothing has been measured yet" in text
     assert "Warm-up: loss" in text
+    assert "programs judged by running" not in text
     assert "Outcomes" not in text
 
 

@@ -108,12 +108,12 @@ def _facts(data: Collected) -> str:
     wall = summary.get("seconds") or sum(s.get("seconds", 0.0) for s in spent)
     cpu = summary.get("cpu_seconds") or sum(s.get("cpu_seconds", 0.0) for s in spent)
     errors = summary.get("judge_errors", sum(m.results.get("judge_errors", 0) for m in data.measurements))
-    facts = [(f"{judged:,}", "programs judged by running them, identical ones once")]
+    facts = [(f"{judged:,}", "programs judged by running them, identical ones once")] if judged else []
     facts += [(f"{wall:,.0f} s", "in all")] if wall else []
     facts += [(f"{cpu:,.0f}", "CPU seconds")] if cpu else []
     if speed := summary.get("verdicts_per_second"):
         facts.append((f"{speed:,.0f}", "verdicts a second"))
-    facts.append((f"{errors:,}", "judge errors"))
+    facts += [(f"{errors:,}", "judge errors")] if judged else []
     return '<ul class="facts">' + "".join(f"<li><b>{value}</b> {name}</li>" for value, name in facts) + "</ul>"
 
 
