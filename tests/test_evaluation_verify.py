@@ -93,7 +93,10 @@ def test_each_completion_of_a_known_task_is_one_row_in_order_with_the_fields_of_
     assert (rows[1]["tests_passed"], rows[1]["tests_total"], rows[1]["isolation"]) == (2, 2, "process")
     assert rows[1]["answer"].strip() == RIGHT.strip()
     assert rows[1]["cpu_s"] > 0
-    assert summary == Summary(2, 2, 0, {"wrong_answer": 1, "passed": 1}, 0, None)
+    assert (summary.tasks, summary.judged, summary.kept, summary.errors) == (2, 2, 0, 0)
+    assert summary.outcomes == {"wrong_answer": 1, "passed": 1}
+    assert summary.isolation == ("process",)
+    assert summary.errors_file is None
     assert not files.errors.exists()
     assert not files.partial.exists()
 

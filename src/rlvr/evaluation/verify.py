@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import hashlib
 import os
+import time
 import zlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,6 +53,12 @@ class Summary:
     """Rows of the inputs that could not be used."""
     errors_file: Path | None
     """Where they are listed; None: there are none."""
+    seconds: float
+    """Of this call's judging."""
+    cpu_s: float
+    """CPU seconds of the programs that were judged in this call, for each row as if it had run alone."""
+    isolation: tuple[str, ...]
+    """Every level that a row was judged at."""
 
 
 def verify(
@@ -92,28 +99,55 @@ def verify(
             before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
             if before != [(row["index"], row["task_id"]) for row in kept]:
                 raise ValueError(f"{out} was changed after it was interrupted: delete it to start over")
-            outcomes = Counter(str(row["outcome"]) for row in kept)
-            outcomes += _append(out, _judged(asked, opened), lines, stage)
+            tally = _Tally()
+            for row in kept:
+                tally.add(row)
+            tally.cpu_s, started = 0.0, time.perf_counter()
+            _append(out, _judged(asked, opened), lines, stage, tally)
+            seconds = time.perf_counter() - started
         partial.unlink()
-        listed = errors.path if errors.count else None
-        return Summary(len(known.tasks), outcomes.total(), len(kept), dict(outcomes), errors.count, listed)
+        return Summary(
+            tasks=len(known.tasks),
+            judged=tally.outcomes.total(),
+            kept=len(kept),
+            outcomes=dict(tally.outcomes),
+            errors=errors.count,
+            errors_file=errors.path if errors.count else None,
+            seconds=seconds,
+            cpu_s=tally.cpu_s,
+            isolation=tuple(sorted(tally.isolation)),
+        )
 
 
-def _append(out: Path, rows: Iterator[dict[str, Json]], lines: int, stage: Stage | None) -> Counter[str]:
-    """Write the rows as they come and count their outcomes. lines: of the completions, for the bar."""
-    outcomes: Counter[str] = Counter()
+@dataclass
+class _Tally:
+    """What the rows add up to."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    isolation: set[str] = field(default_factory=set)
+    cpu_s: float = 0.0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.outcomes[str(row["outcome"])] += 1
+        self.cpu_s += row["cpu_s"]
+        if row["isolation"]:
+            self.isolation.add(row["isolation"])
+
+
+def _append(out: Path, rows: Iterator[dict[str, Json]], lines: int, stage: Stage | None, tally: _Tally) -> None:
+    """Write the rows as they come and count them. lines: of the completions, for the bar."""
+    outcomes = tally.outcomes
     seen = 0
     with open(out, "ab", buffering=0) as file:
         for row in rows:
             # One unbuffered write a row: an interrupt falls between rows.
             file.write(storage.dump_line(row).encode())
-            outcomes[str(row["outcome"])] += 1
+            tally.add(row)
             if stage:
                 stage.advance(row["index"] + 1 - seen, {"passed": outcomes["passed"] / outcomes.total()})
             seen = row["index"] + 1
     if stage and seen < lines:
         stage.advance(lines - seen)
-    return outcomes
 
 
 class _Errors:

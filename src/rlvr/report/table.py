@@ -66,6 +66,11 @@ def print_verification(summary: Summary) -> None:
         f"{summary.judged:,} completions of {summary.tasks:,} tasks judged{kept}, "
         f"{summary.outcomes.get('judge_error', 0):,} judge errors"
     )
+    fresh = summary.judged - summary.kept
+    if fresh:
+        speed, each = fresh / max(1e-9, summary.seconds), 1000 * summary.cpu_s / fresh
+        level = " and ".join(summary.isolation) or "none"
+        console.print(f"{speed:,.0f} verdicts a second, {each:.1f} CPU-ms a program, isolation {level}")
     if summary.errors:
         console.print(f"{summary.errors:,} rows of the input could not be used: {summary.errors_file}")
 
