@@ -15,12 +15,12 @@ from rlvr.records import Json
 
 
 def save(folder: Path, learner: Learner, ledger: Json, facts: Mapping[str, Json]) -> None:
-    """Write weights, tokenizer, optimizer, random state and the run's ledger aside, then move them into place."""
+    """Write weights, tokenizer, optimizer and the run's ledger aside, then move them into place."""
     aside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     models.save(learner.model, aside / "model", facts)
-    torch.save({"optimizers": learner.state(), "random": torch.get_rng_state()}, aside / "state.pt")
+    torch.save(learner.state(), aside / "optimizers.pt")
     (aside / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
     os.replace(aside, folder)
 
@@ -34,7 +34,5 @@ def restore(folder: Path, learner: Learner) -> Json:
     tied = set(learner.model.network.all_tied_weights_keys)
     if unexpected or set(missing) - tied:
         raise ValueError(f"{folder} does not fit this model: missing {missing}, unexpected {unexpected}")
-    state = torch.load(folder / "state.pt", weights_only=True)
-    learner.restore(state["optimizers"])
-    torch.set_rng_state(state["random"])
+    learner.restore(torch.load(folder / "optimizers.pt", weights_only=True))
     return json.loads((folder / "ledger.json").read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The learner: it knows rows, losses and weights, and no algorithm."""
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ class Learner:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
+        # Dropout's draws are a function of the step, on any device: no generator's state needs to be kept.
+        torch.manual_seed(random.Random(f"update {seed} {step}").getrandbits(63))
         if not examples:
             return {"lr": lr, "optimizer_steps": 0}
         totals: dict[str, float] = {}
