@@ -1,6 +1,7 @@
 """Tasks to groups of judged rollouts: an engine answers, verifiers judge, a reward values."""
 
 import hashlib
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,16 @@ def check(tasks: Sequence[Task]) -> None:
     """
     for task in tasks:
         registry.build("verifiers", task.verifier).check(task)
+
+
+def check_demonstrations(tasks: Sequence[Task]) -> None:
+    """Raises `ValueError` where a task has neither `meta.demonstration` nor `meta.solution`."""
+    for task in tasks:
+        if not isinstance(_demonstration(task), str):
+            raise ValueError(
+                f"task {task.id} has no demonstration to learn from: meta has no text named demonstration or "
+                f"solution; it has: {', '.join(task.meta) or 'nothing'}"
+            )
 
 
 def judge(pairs: Sequence[tuple[Task, Completion]], sandbox: Any) -> list[Verdict]:
@@ -59,13 +70,7 @@ class Demonstrations:
     """Batches of the tasks' own demonstrations, for objectives that sample nothing."""
 
     def __init__(self, tasks: Sequence[Task], model: "Model", batch_size: int, seed: int) -> None:
-        """Raises `ValueError` where a task has neither `meta.demonstration` nor `meta.solution`."""
-        for task in tasks:
-            if not isinstance(_demonstration(task), str):
-                raise ValueError(
-                    f"task {task.id} has no demonstration to learn from: meta has no text named demonstration or "
-                    f"solution; it has: {', '.join(task.meta) or 'nothing'}"
-                )
+        """tasks: those that `check_demonstrations` has let through."""
         self._tasks, self._model, self._batch_size, self._seed = tasks, model, batch_size, seed
 
     def batch(self, step: int) -> tuple[list[Group], Account]:
@@ -153,8 +158,10 @@ class Rollouts:
 
     def _valued(self, rollout: Rollout) -> Rollout:
         value = self._reward(rollout)
-        if value is not None and not (isinstance(value, int | float) and value == value):
-            raise ValueError(f"the reward of a rollout of task {rollout.task.id} is {value!r}, not a number or None")
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise ValueError(
+                f"the reward of a rollout of task {rollout.task.id} is {value!r}, neither a finite number nor None"
+            )
         return Rollout(rollout.task, rollout.turns, None if value is None else float(value))
 
 

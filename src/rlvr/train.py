@@ -24,7 +24,7 @@ from rlvr.learner.step import Learner
 from rlvr.objectives import Objective
 from rlvr.progress import Display, Stage
 from rlvr.records import Json, Task
-from rlvr.rollout import Account, Demonstrations, Group, Rollouts, check, statistics
+from rlvr.rollout import Account, Demonstrations, Group, Rollouts, check, check_demonstrations, statistics
 from rlvr.run import Run
 from rlvr.scheduler import Scheduler
 from rlvr.storage import write_lines
@@ -64,7 +64,11 @@ def resolve(recipe: TrainRecipe) -> Parts:
         )
     if parts.samples:
         check(parts.tasks)
+    else:
+        check_demonstrations(parts.tasks)
     check(parts.evaluation)
+    if recipe.model.recipe is not None:
+        resolve(recipe.model.recipe)
     if recipe.staleness and recipe.engine.name == "local":
         raise ValueError("the local engine samples from the learner's own weights, so staleness must be 0 with it")
     if objective.exact_sampling and (recipe.sampling.top_p < 1 or recipe.sampling.top_k):
@@ -81,7 +85,6 @@ def describe(recipe: TrainRecipe) -> str:
     lines = [resolved(recipe).rstrip(), ""]
     if recipe.model.recipe is not None:
         warmup = recipe.model.recipe
-        resolve(warmup)
         lines.append(f"# first        {warmup.name}: {warmup.steps} steps of {warmup.batch_size} tasks")
     size = max(1, parts.objective.group_size)
     drawn = recipe.steps * recipe.batch_size
@@ -138,7 +141,9 @@ class _Training:
     ) -> None:
         self._recipe, self._parts, self._run = recipe, parts, run
         self._model, self._engine, self._sandbox = model, engine, sandbox
-        self._learner = Learner(model, recipe.optimizer, recipe.steps, recipe.sampling.temperature)
+        # Imitation is of text, at temperature 1; only where log-probs are compared must they mean the sampler's.
+        temperature = recipe.sampling.temperature if parts.objective.exact_sampling else 1.0
+        self._learner = Learner(model, recipe.optimizer, recipe.steps, temperature)
         self._scheduler: Scheduler[Group] = Scheduler(recipe.batch_size, recipe.staleness)
         self._totals: dict[str, Any] = {"judged": 0, "judge_errors": 0, "seconds": {}}
         self._source = self._make_source()
@@ -202,8 +207,7 @@ class _Training:
     def _count(self, row: Mapping[str, Any], account: Account) -> None:
         totals = self._totals
         totals["judged"] += account.judged
-        for phase, seconds in account.seconds.items():
-            totals["seconds"][phase] = totals["seconds"].get(phase, 0.0) + seconds
+        self._spent(account.seconds)
         errors = row.get("outcomes", {}).get("judge_error", 0)
         totals["judge_errors"] += errors
         if row.get("unjudged_share", 0.0) > self._recipe.max_unjudged:
@@ -212,12 +216,20 @@ class _Training:
                 f"max_unjudged={self._recipe.max_unjudged} allows; the reasons are in traces/rollouts.jsonl"
             )
 
+    def _spent(self, phases: Mapping[str, float]) -> None:
+        for phase, seconds in phases.items():
+            self._totals["seconds"][phase] = self._totals["seconds"].get(phase, 0.0) + seconds
+
     def _evaluated(self) -> dict[str, Json]:
         settings, tasks = self._recipe.evaluation, self._parts.evaluation
         plan = Plan(settings.samples, (0,), Sampling(settings.temperature), settings.greedy)
+        started = time.perf_counter()
         rows = list(sample(self._model, self._engine, tasks, plan))
+        generated = time.perf_counter()
         scores, _ = scored(tasks, rows, self._sandbox)
+        self._spent({"generate": generated - started, "judge": time.perf_counter() - generated})
         self._totals["judged"] += len(scores)
+        self._totals["judge_errors"] += sum(row["passed"] is None for row in scores)
         return {"evaluation": summarise(tasks, scores, (settings.samples,))}
 
     def _save(self, step: int) -> None:
