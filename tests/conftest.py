@@ -1,6 +1,7 @@
 """What every test shares: one thread for numerics, examples that repeat, and the folder with the public datasets."""
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -83,3 +84,30 @@ def display() -> Any:
     from rlvr.progress import Display
 
     return Display(Console(file=io.StringIO()), None)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory, display: Any) -> Path:
+    """A run whose model solves some problems of one step: enough contrast for reinforcement learning to move it."""
+    from rlvr.config import load_recipe
+    from rlvr.train import train
+
+    folder = tmp_path_factory.mktemp("warm")
+    recipe = {
+        "command": "train",
+        "seed": 1,
+        "steps": 120,
+        "batch_size": 16,
+        "threads": 1,
+        "model": {
+            "architecture": architecture("llama", hidden_size=32, intermediate_size=64, initializer_range=0.02),
+            "tokenizer": {"vocab_size": 512, "documents": 400},
+        },
+        "tasks": {"name": "programs:demonstrations", "depths": [1], "limit": 4000, "misconception_rate": 0.5},
+        "objective": {"name": "sft"},
+        "optimizer": {"name": "muon", "lr": 2e-2, "schedule": "linear", "min_lr_ratio": 0.0},
+    }
+    # JSON is YAML.
+    (folder / "warm.yaml").write_text(json.dumps(recipe))
+    train(load_recipe(folder / "warm.yaml"), folder / "run", display)
+    return folder / "run"
