@@ -100,7 +100,7 @@ def test_a_file_that_lost_rows_since_the_checkpoint_is_not_padded_or_forgotten(t
 def test_checkpoints_are_sorted_by_number_and_the_newest_kept(tmp_path):
     run = Run.create(tmp_path / "run", CONFIG, 0)
     for name in ("step_2", "step_10", "step_9", ".step_11.tmp"):
-        (run.path / "checkpoints" / name).mkdir()
+        (run.path / "checkpoints" / name / "model").mkdir(parents=True)
     assert [path.name for path in run.checkpoints()] == ["step_2", "step_9", "step_10"]
     run.forget_checkpoints(2)
     assert sorted(path.name for path in (run.path / "checkpoints").iterdir()) == ["step_10", "step_9"]

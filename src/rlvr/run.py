@@ -118,7 +118,8 @@ class Run:
     def forget_checkpoints(self, keep: int) -> None:
         """Remove all but the newest `keep`, and what a killed process left half written."""
         for path in self.checkpoints()[:-keep]:
-            shutil.rmtree(path)
+            # Under another name first: a folder called step_N is complete at every moment.
+            os.replace(path, path.with_name(f".{path.name}.tmp"))
         for path in (self.path / "checkpoints").glob(".*.tmp"):
             shutil.rmtree(path)
 

@@ -257,6 +257,7 @@ class _Training:
         self._scheduler.restore(ledger["scheduler"])
         self._engine.load(self._scheduler.version, self._model.network)
         self._run.rewind(ledger["lengths"])
+        self._run.forget_checkpoints(self._recipe.checkpoint.keep)
         self._totals = ledger["totals"]
         self._run.log(f"resumed at step {ledger['step']}")
         return ledger["step"]

@@ -1,0 +1,354 @@
+"""Runs of the loop on programs that really run: repeatable, resumable to the bit, refused before they start."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import architecture
+
+from rlvr import models
+from rlvr import train as room
+from rlvr.config import load_recipe
+from rlvr.learner import checkpoints
+from rlvr.learner.step import Learner
+from rlvr.records import Execution
+from rlvr.storage import write_lines
+from rlvr.tasks.programs import Programs
+from rlvr.train import train
+
+GRPO = {"objective": {"name": "grpo", "group_size": 8}, "optimizer": {"lr": 1e-3, "minibatch": 8, "epochs": 2}}
+RAFT = {"objective": {"name": "raft", "group_size": 6}, "optimizer": {"lr": 1e-3, "schedule": "linear"}}
+SFT = {
+    "objective": {"name": "sft"},
+    "tasks": {"name": "programs:demonstrations", "depths": [1], "limit": 60},
+    "optimizer": {"name": "muon", "lr": 5e-3},
+}
+OBJECTIVES = {"sft": SFT, "raft": RAFT, "grpo": GRPO}
+
+
+@pytest.fixture
+def recipe(warm, tmp_path):
+    """Four steps of four tasks from the warm model, changed by sections and by overrides."""
+
+    def make(sections=GRPO, *overrides):
+        data = {
+            "command": "train",
+            "name": "tiny",
+            "steps": 4,
+            "batch_size": 4,
+            "threads": 1,
+            "model": {"path": str(warm)},
+            "tasks": {"name": "programs:train", "depths": [1], "limit": 24},
+            "sandbox": {"name": "local", "workers": 1},
+            "checkpoint": {"every": 2},
+            **sections,
+        }
+        (tmp_path / "tiny.yaml").write_text(json.dumps(data))
+        return load_recipe(tmp_path / "tiny.yaml", overrides)
+
+    return make
+
+
+def rows(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def record(folder):
+    """Everything of a run that must depend neither on clocks nor on how often it was interrupted."""
+    metrics = rows(folder / "metrics.jsonl")
+    for row in metrics:
+        row.pop("seconds", None)
+    traces = folder / "traces" / "rollouts.jsonl"
+    rollouts = rows(traces) if traces.exists() else []
+    for row in rollouts:
+        for turn in row["turns"]:
+            del turn["verdict"]["cost"]
+    weights = {
+        path.name: (path / "model" / "model.safetensors").read_bytes() for path in (folder / "checkpoints").iterdir()
+    }
+    return {"metrics": metrics, "rollouts": rollouts, "weights": weights}
+
+
+def assert_equal_records(mine, theirs):
+    mine, theirs = record(mine), record(theirs)
+    assert mine["metrics"] == theirs["metrics"]
+    for one, other in zip(mine["rollouts"], theirs["rollouts"], strict=True):
+        assert one == other
+    assert mine["weights"].keys() == theirs["weights"].keys()
+    assert mine["weights"] == theirs["weights"], "weights"
+
+
+def status(folder):
+    return json.loads((folder / "run.json").read_text())["status"]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_each_objective_trains_and_the_same_seed_gives_the_same_run(recipe, display, tmp_path, warm, name):
+    for out in ("a", "b"):
+        totals = train(recipe(OBJECTIVES[name]), tmp_path / out, display)
+    assert_equal_records(tmp_path / "a", tmp_path / "b")
+    other = recipe(OBJECTIVES[name], "seed=5")
+    train(other, tmp_path / "other", display)
+    found = record(tmp_path / "a")
+    assert record(tmp_path / "other")["weights"] != found["weights"]
+    assert [row["step"] for row in found["metrics"]] == [1, 2, 3, 4]
+    assert sorted(found["weights"]) == ["step_2", "step_4"]
+    assert found["weights"]["step_2"] != found["weights"]["step_4"]
+    assert status(tmp_path / "a") == "finished"
+    trained = models.load(str(tmp_path / "a")).fingerprint()
+    assert trained == models.load(str(tmp_path / "a" / "checkpoints" / "step_4")).fingerprint()
+    assert trained != models.load(str(warm)).fingerprint()
+    ids = {row["id"] for row in rows(tmp_path / "a" / "tasks.jsonl")}
+    if name == "sft":
+        assert totals["judged"] == len(found["rollouts"]) == 0
+        return
+    size = OBJECTIVES[name]["objective"]["group_size"]
+    assert len(found["rollouts"]) == totals["judged"] == 4 * 4 * size
+    assert totals["judge_errors"] == 0
+    assert {row["task_id"] for row in found["rollouts"]} <= ids
+    assert 0 < sum(row["reward"] for row in found["rollouts"]) < len(found["rollouts"])
+    for row in found["metrics"]:
+        step = [rollout for rollout in found["rollouts"] if rollout["step"] == row["step"]]
+        assert row["reward"] == pytest.approx(sum(rollout["reward"] for rollout in step) / len(step))
+        assert sum(row["outcomes"].values()) == len(step) == 4 * size
+
+
+def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path):
+    once = ("optimizer.epochs=1", "optimizer.minibatch=0", "sampling.temperature=0.8")
+    train(recipe(GRPO, *once), tmp_path / "run", display)
+    learned = [row for row in rows(tmp_path / "run" / "metrics.jsonl") if row["examples"]]
+    assert learned
+    assert all(row["logprob_gap"] < 1e-5 and row["clip_share"] == 0 for row in learned)
+
+
+def test_reinforcement_raises_the_reward(recipe, display, tmp_path):
+    train(recipe(GRPO, "steps=25", "tasks.limit=4", "optimizer.lr=3e-3", "checkpoint.every=0"), tmp_path / "r", display)
+    reward = [row["reward"] for row in rows(tmp_path / "r" / "metrics.jsonl")]
+    assert sum(reward[-5:]) / 5 > sum(reward[:5]) / 5 + 0.2
+
+
+def test_evaluation_is_reported_and_changes_nothing_else(recipe, display, tmp_path):
+    evaluation = {"tasks": [{"name": "programs:validation", "limit": 3}], "every": 2, "samples": 2}
+    train(recipe(), tmp_path / "without", display)
+    totals = train(recipe({**GRPO, "evaluation": evaluation}), tmp_path / "with", display)
+    found, bare = record(tmp_path / "with"), record(tmp_path / "without")
+    assert found["weights"] == bare["weights"]
+    assert found["rollouts"] == bare["rollouts"]
+    evaluated = {row["step"]: row["evaluation"] for row in found["metrics"] if "evaluation" in row}
+    assert list(evaluated) == [0, 2, 4]
+    assert all(part["n"] == 3 and sum(part["outcomes"].values()) == 6 for part in evaluated.values())
+    assert totals["judged"] == 4 * 4 * 8 + 3 * 3 * 3
+    assert set(totals["seconds"]) == {"generate", "judge", "learn"}
+
+
+def in_child(work):
+    """Run `work` in a forked process; returns its exit code, or minus the signal that ended it."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def dying_at(number, original):
+    """`original`, but the process is killed when it is called for the `number`-th time."""
+    calls = []
+
+    def patched(*args, **options):
+        calls.append(1)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **options)
+
+    return patched
+
+
+MOMENTS = {
+    "before the first update": (Learner, "update", 1),
+    "after a checkpoint": (Learner, "update", 3),
+    "between rollouts and metrics": (room.Run, "metrics", 3),
+    "between metrics and checkpoint": (checkpoints, "save", 2),
+    "inside a checkpoint": (checkpoints.torch, "save", 2),
+    "while old checkpoints are removed": (room.Run, "forget_checkpoints", 2),
+}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The uninterrupted run, made by the first test that needs it."""
+    return {}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_resumes_to_the_bit(recipe, display, tmp_path, tmp_path_factory, whole, moment):
+    owner, name, number = MOMENTS[moment]
+    asked = recipe(GRPO, "checkpoint.keep=1")
+    if not whole:
+        whole["run"] = tmp_path_factory.mktemp("whole") / "run"
+        train(asked, whole["run"], display)
+
+    def killed():
+        setattr(owner, name, dying_at(number, getattr(owner, name)))
+        train(asked, tmp_path / "killed", display)
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert status(tmp_path / "killed") == "running"
+    train(asked, tmp_path / "killed", display, resume=True)
+    assert_equal_records(tmp_path / "killed", whole["run"])
+    assert status(tmp_path / "killed") == "finished"
+
+
+def test_a_run_killed_in_its_warm_up_resumes_there(recipe, display, tmp_path):
+    """From an architecture, through SFT with dropout, to GRPO: everything is made again or found again."""
+    start = {"architecture": architecture("gpt2", n_embd=32), "tokenizer": {"vocab_size": 300, "documents": 60}}
+    recipe({**SFT, "model": start})
+    (tmp_path / "tiny.yaml").rename(tmp_path / "start.yaml")
+    asked = recipe({**GRPO, "steps": 2, "model": {"recipe": str(tmp_path / "start.yaml")}})
+    train(asked, tmp_path / "whole", display)
+
+    def killed():
+        Learner.update = dying_at(4, Learner.update)
+        train(asked, tmp_path / "killed", display)
+
+    assert in_child(killed) == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "metrics.jsonl").exists()
+    train(asked, tmp_path / "killed", display, resume=True)
+    for run in ("warmup", "."):
+        assert (tmp_path / "killed" / run / "metrics.jsonl").exists()
+        assert_equal_records(tmp_path / "killed" / run, tmp_path / "whole" / run)
+
+
+def test_an_interrupt_ends_the_step_and_the_run_goes_on_from_there(recipe, display, tmp_path, monkeypatch):
+    asked = recipe(GRPO, "checkpoint.every=0")
+    train(asked, tmp_path / "whole", display)
+    update = Learner.update
+
+    def interrupting(self, examples, loss, step, seed):
+        if step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return update(self, examples, loss, step, seed)
+
+    before = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "update", interrupting)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 4; continue with --resume"):
+            train(asked, tmp_path / "run", display)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert status(tmp_path / "run") == "interrupted"
+    assert list(record(tmp_path / "run")["weights"]) == ["step_2"]
+    train(asked, tmp_path / "run", display, resume=True)
+    whole, found = record(tmp_path / "whole"), record(tmp_path / "run")
+    assert (found["metrics"], found["rollouts"]) == (whole["metrics"], whole["rollouts"])
+    assert found["weights"]["step_4"] == whole["weights"]["step_4"]
+
+
+def test_ctrl_c_at_the_command_line_is_exit_code_130_with_a_checkpoint(recipe, tmp_path):
+    recipe({**GRPO, "steps": 100_000, "checkpoint": {"every": 0}})
+    command = ["train", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from rlvr.cli import main; main()", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    try:
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            time.sleep(0.02)
+        # As a terminal does: to every process of the group.
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130, said
+    steps = len(rows(metrics))
+    assert "Traceback" not in said
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == [f"step_{steps}"]
+    assert status(tmp_path / "run") == "interrupted"
+    assert sum(row["outcomes"].get("judge_error", 0) for row in rows(metrics)) == 0
+
+
+def test_resuming_a_finished_run_changes_nothing(recipe, display, tmp_path):
+    train(recipe(), tmp_path / "run", display)
+    before = record(tmp_path / "run")
+    train(recipe(), tmp_path / "run", display, resume=True)
+    assert record(tmp_path / "run") == before
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_with_another_recipe(recipe, display, tmp_path):
+    train(recipe(GRPO, "steps=1"), tmp_path / "run", display)
+    before = record(tmp_path / "run")
+    with pytest.raises(FileExistsError, match="already holds a run; continue it with --resume"):
+        train(recipe(GRPO, "steps=1"), tmp_path / "run", display)
+    with pytest.raises(ValueError, match="made by another recipe"):
+        train(recipe(GRPO, "steps=2"), tmp_path / "run", display, resume=True)
+    assert record(tmp_path / "run") == before
+
+
+REFUSED = {
+    "test-only tasks": (
+        {**GRPO, "tasks": {"name": "programs:test", "limit": 7}},
+        r"7 of the tasks are test-only and cannot be trained on, for instance programs/test/",
+    ),
+    "stale weights of a local engine": ({**GRPO, "staleness": 1}, r"staleness must be 0"),
+    "truncated sampling with exact log-probs": (
+        {**GRPO, "sampling": {"top_p": 0.9}},
+        r"grpo weighs samples .* sampling.top_p must be 1 and sampling.top_k 0, not 0.9 and 0",
+    ),
+    "an unknown reward": ({**GRPO, "reward": "spars"}, r"no reward named 'spars'. Did you mean 'sparse'"),
+    "no tasks": ({**GRPO, "tasks": {"name": "programs:train", "limit": 0}}, r"gave no tasks"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_recipe_that_cannot_work_is_refused_before_anything_is_written(recipe, display, tmp_path, name):
+    sections, message = REFUSED[name]
+    with pytest.raises((ValueError, LookupError), match=message):
+        train(recipe(sections), tmp_path / "run", display)
+    assert not (tmp_path / "run").exists()
+
+
+def tasks_file(folder: Path, change):
+    write_lines(folder / "tasks.jsonl", [{**task.to_json(), **change} for task in Programs("train", limit=3)])
+    return {"name": str(folder / "tasks.jsonl")}
+
+
+def test_tasks_that_cannot_be_used_are_refused_before_anything_is_written(recipe, display, tmp_path):
+    unknown = tasks_file(tmp_path, {"verifier": "maths"})
+    with pytest.raises(LookupError, match="no verifiers plug-in named 'maths'"):
+        train(recipe({**GRPO, "tasks": unknown}), tmp_path / "run", display)
+    silent = tasks_file(tmp_path, {"meta": {"depth": 1}})
+    with pytest.raises(ValueError, match="has no demonstration to learn from"):
+        train(recipe({**SFT, "tasks": silent}), tmp_path / "run", display)
+    (tmp_path / "tiny.yaml").rename(tmp_path / "start.yaml")
+    with pytest.raises(ValueError, match="has no demonstration to learn from"):
+        train(recipe({**GRPO, "model": {"recipe": str(tmp_path / "start.yaml")}}), tmp_path / "run", display)
+    assert not (tmp_path / "run").exists()
+
+
+class Broken:
+    """A judge that loses every second program."""
+
+    def run_many(self, jobs):
+        lost = Execution(ended="judge_error", tests_total=6, why="lost its worker")
+        failed = Execution(ended="runtime_error", tests_total=6)
+        return [lost if n % 2 else failed for n, _ in enumerate(jobs)]
+
+
+def test_a_run_stops_when_its_judge_fails_too_often(recipe, display, tmp_path):
+    with pytest.raises(RuntimeError, match=r"step 1: \d+ of 32 rollouts could not be judged, more than max_unjudged=0"):
+        train(recipe(), tmp_path / "run", display, sandbox=Broken())
+    assert status(tmp_path / "run") == "failed"
+    assert "could not be judged" in (tmp_path / "run" / "log.txt").read_text()
+    totals = train(recipe(GRPO, "max_unjudged=1"), tmp_path / "tolerant", display, sandbox=Broken())
+    unjudged = [row for row in rows(tmp_path / "tolerant" / "traces" / "rollouts.jsonl") if row["reward"] is None]
+    assert totals["judge_errors"] == len(unjudged) > 0
+    assert {row["turns"][0]["verdict"]["outcome"] for row in unjudged} == {"judge_error"}
