@@ -1,6 +1,6 @@
 """The machine that runs untrusted programs.
 
-`extraction` cuts the program out of a completion, `assembly` turns a reference into what is run, `pool` and `worker` are
-the caller's side; `zygote`, `candidate`, `tester`, `handles`, `codec` and `limits` run in small processes of their own and
-import nothing outside the standard library.
+`extraction` cuts the program out of a completion, `assembly` turns a reference into what is run, `pool` and `worker`
+are the caller's side. The rest runs in small processes of its own and imports nothing outside the standard library:
+`zygote` forks `candidate` and `tester`, which talk through `handles`, `standins` and `codec`.
 """

@@ -38,6 +38,8 @@ class Plan(Record):
     trust: str = "split"
     """`split`, or `shared` where `why_shared` says what cannot cross between two processes."""
     why_shared: str = ""
+    plain: bool = False
+    """The tests change nothing outside their own names, so one process can run them after those of other tasks."""
 
 
 def plan(reference: Json) -> Plan:
@@ -136,6 +138,7 @@ def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entr
         header=before if given & free else "",
         trust="shared" if shared else "split",
         why_shared=shared,
+        plain=modules <= _HARMLESS and all(use.is_plain() for use in (setup_uses, *uses, _parse(before, "the prompt"))),
     )
 
 
@@ -160,13 +163,27 @@ class _Uses:
                         return f"the tests derive a class from {base.id!r}"
             elif isinstance(node, ast.Attribute) and node.attr in _INSIDES:
                 return f"the tests read {node.attr}"
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                if inspecting := _INSPECTING.intersection(filter(None, modules)):
-                    return f"the tests import {min(inspecting)}"
-        return ""
+        inspecting = _INSPECTING & _imported(self.tree)
+        return f"the tests import {min(inspecting)}" if inspecting else ""
+
+    def is_plain(self) -> bool:
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Attribute) and (not isinstance(node.ctx, ast.Load) or node.attr.startswith("__")):
+                return False
+            if isinstance(node, ast.Name) and node.id in _FAR_REACHING:
+                return False
+        return _imported(self.tree) <= _HARMLESS
 
 
+# Modules whose use leaves nothing behind (`random` is seeded anew for every program).
+_HARMLESS = {
+    "bisect", "cmath", "collections", "copy", "datetime", "fractions", "functools", "heapq", "itertools", "json",
+    "math", "numbers", "operator", "random", "re", "statistics", "string", "typing",
+}  # fmt: skip
+_FAR_REACHING = {
+    "__builtins__", "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals",
+    "input", "open", "quit", "setattr", "vars",
+}  # fmt: skip
 _INSIDES = {"__code__", "__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__mro__", "__subclasses__"}
 _INSPECTING = {"inspect", "dis", "tracemalloc"}
 
@@ -191,6 +208,16 @@ def _parse(source: str, what: str) -> _Uses:
             elif symbol.is_declared_global() and symbol.is_assigned():
                 bound.add(symbol.get_name())
     return _Uses(tree, frozenset(bound), frozenset(free - bound))
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+    return modules
 
 
 def _called(uses: list[_Uses]) -> set[str]:

@@ -1,22 +1,25 @@
 """The candidate's process: runs the program, then answers what the tests' process asks of it.
 
-Nothing here is trusted. The process holds four descriptors: an empty input, two capped places for output, and the channel,
-on which nothing that it says is a verdict.
+Nothing here is trusted. The process holds four descriptors: an empty input, two capped places for output, and the
+channel, on which nothing that it says is a verdict.
 """
 
 import builtins
 import gc
 import os
-import random
 import sys
 import types
 from typing import Any, NoReturn
 
-from rlvr.judge.handles import SOURCE, Gone, Peer
+from rlvr.judge.handles import SOURCE, Peer
+from rlvr.judge.wire import Gone
 
 MODULE = "solution"
 CHANNEL = 3
 _PROGRAM_BYTES = 4 << 20
+# Those whose patching could move a verdict elsewhere. Looking at all of them would copy their pages in every child.
+_WATCHED = ("abs", "all", "any", "isinstance", "len", "max", "min", "round", "sorted", "sum")
+_PRISTINE = [(name, getattr(builtins, name)) for name in _WATCHED]
 
 
 def load(program: bytes) -> tuple[str, str, dict[str, Any]]:
@@ -58,9 +61,9 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(text)[:300]}" + (f" (line {line})" if line else "")
 
 
-def settle(seed: int = 0) -> None:
+def settle() -> None:
     """The same start for every program."""
-    random.seed(seed)
+    sys.modules["random"].seed(0)  # imported by the zygote, which keeps it from seeding itself anew
     sys.set_int_max_str_digits(0)
     sys.setrecursionlimit(1100)
     gc.enable()
@@ -69,7 +72,6 @@ def settle(seed: int = 0) -> None:
 def serve(program: bytes) -> NoReturn:
     """The whole life of a candidate's process; the caller has set descriptors, folder and limits."""
     stdout, stderr = sys.stdout, sys.stderr
-    pristine = dict(builtins.__dict__)
     settle()
     try:
         ended, why, names = load(program)
@@ -84,7 +86,7 @@ def serve(program: bytes) -> NoReturn:
         peer = Peer(CHANNEL, guarded=False, before_reply=flush)
 
         def look_up(*wanted: str) -> tuple[str, str, bool, dict[str, Any]]:
-            patched = any(builtins.__dict__.get(name) is not value for name, value in pristine.items() if name != "_")
+            patched = any(builtins.__dict__.get(name) is not value for name, value in _PRISTINE)
             return ended, why, patched, {name: names[name] for name in wanted if name in names}
 
         peer.operations["names"] = look_up

@@ -1,13 +1,13 @@
 """Plain data as bytes, for the channel between the candidate's process and the tests' process.
 
-Only exact builtin types have a tag; nothing that is read can run code or name a class outside the short list below. Lists,
-dicts, sets and bytearrays are numbered in the order in which they are written, and a second sight of one is a reference
-to its number, so shared and cyclic structures keep their shape and the reader can tell "the list you gave me" from a copy.
-What is not plain data is left to `export` and `load`, which turn it into handles (see `handles`).
+Only exact builtin types have a tag; nothing that is read can run code or name a class outside the short list below.
+Lists, dicts, sets and bytearrays are numbered in the order in which they are written, and a second sight of one is a
+reference to its number, so shared and cyclic structures keep their shape and the reader can tell "the list you gave me"
+from a copy. What is not plain data is left to `export` and `load`, which turn it into handles (see `handles`).
 
-Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str · b bytes ·
-a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · j list of machine numbers · R reference ·
-x a standard-library value · n a builtin class or singleton · H h E v handles.
+Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str ·
+b bytes · a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · j list of machine numbers ·
+R reference · x a standard-library value · n a builtin class or singleton · H h E v k handles.
 """
 
 import builtins
@@ -26,11 +26,11 @@ _MACHINE = 1 << 62
 _DOUBLE = struct.Struct("<d")
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """Bytes that no encoder of ours writes, or that nest too deep."""
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """A value that would need a frame of more than `MAX_FRAME` bytes."""
 
 
@@ -110,7 +110,7 @@ class Encoder:
     def frame(self) -> bytes:
         data = b"".join(self.out)
         if len(data) > MAX_FRAME:
-            raise TooLarge(f"the value needs {len(data) >> 20} MiB, more than {MAX_FRAME >> 20}")
+            raise TooLargeError(f"the value needs {len(data) >> 20} MiB, more than {MAX_FRAME >> 20}")
         return data
 
     def _container(self, kind: type, value: Any, depth: int) -> None:
@@ -166,7 +166,7 @@ def _is_flat(values: list[Any]) -> bool:
 
 
 class Decoder:
-    """Reads what an `Encoder` wrote. Every error of the data is `Malformed`.
+    """Reads what an `Encoder` wrote. Every error of the data is `MalformedError`.
 
     load: `(tag, decoder, depth)`, called for the tags of handles.
     containers: the writer's, by number, where both sides know some already; grows by each one read.
@@ -184,7 +184,7 @@ class Decoder:
         try:
             return self.get()
         except (ValueError, LookupError, TypeError, RecursionError, OverflowError, struct.error) as error:
-            raise Malformed(f"{type(error).__name__} at byte {self.at}") from error
+            raise MalformedError(f"{type(error).__name__} at byte {self.at}") from error
 
     def ended(self) -> bool:
         return self.at >= len(self.data)
@@ -198,7 +198,7 @@ class Decoder:
     def take(self, count: int) -> bytes:
         end = self.at + count
         if count < 0 or end > len(self.data):
-            raise Malformed(f"{count} bytes announced at byte {self.at}, {len(self.data) - self.at} left")
+            raise MalformedError(f"{count} bytes announced at byte {self.at}, {len(self.data) - self.at} left")
         data = self.data[self.at : end]
         self.at = end
         return data
@@ -211,7 +211,7 @@ class Decoder:
         if tag == 115:  # s
             return self.take(self.number()).decode("utf-8", "surrogatepass")
         if depth > MAX_DEPTH + 8:
-            raise Malformed("nested too deep")
+            raise MalformedError("nested too deep")
         read = _READERS.get(tag)
         return read(self, depth) if read else self.load(tag, self, depth)
 
@@ -221,7 +221,7 @@ class Decoder:
     def _count(self) -> int:
         count = self.number()
         if not 0 <= count <= len(self.data) - self.at:
-            raise Malformed(f"{count} items announced in {len(self.data) - self.at} bytes")
+            raise MalformedError(f"{count} items announced in {len(self.data) - self.at} bytes")
         return count
 
     def _list(self, depth: int) -> list[Any]:
@@ -249,7 +249,7 @@ class Decoder:
     def _flat(self, depth: int) -> list[Any]:
         value = json.loads(self.take(self.number()))
         if type(value) is not list:
-            raise Malformed("not a list of numbers")
+            raise MalformedError("not a list of numbers")
         self.containers.append(value)
         return value
 
@@ -270,19 +270,19 @@ class Decoder:
     def _named(self, depth: int) -> Any:
         value = vars(builtins)[self.take(self.number()).decode()]
         if not (isinstance(value, type) or _is_singleton(value)):
-            raise Malformed("only classes and singletons cross by name")
+            raise MalformedError("only classes and singletons cross by name")
         return value
 
     def _library(self, depth: int) -> Any:
         name = self.take(self.number()).decode()
         arguments = self.get(depth + 1)
         if name not in _VALUES or type(arguments) is not tuple:
-            raise Malformed(f"no value type {name!r}")
+            raise MalformedError(f"no value type {name!r}")
         module, _, cls = name.rpartition(".")
         try:
             return getattr(import_module(module), cls)(*arguments)
         except ArithmeticError as error:
-            raise Malformed(f"not a {name}") from error
+            raise MalformedError(f"not a {name}") from error
 
 
 _READERS: dict[int, Callable[[Decoder, int], Any]] = {

@@ -13,11 +13,17 @@ _FENCE = re.compile(
 _PYTHON = {"python", "py", "python3", "py3", "ipython", "python-repl", "sage"}
 _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+\w|^\w+[ \t]*=[ \t]*lambda\b", re.MULTILINE)
 _STARTS = re.compile(
-    r"^(?:(?:async[ \t]+def|def|class)[ \t]+\w+|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w|if[ \t]+__name__\b|"
-    r"(?:for|while|with|try|if)\b.*:[ \t]*(?:#.*)?$|try:|return\b|print\(|[A-Za-z_][\w.]*(?:\[[^\]\n]*\])?[ \t]*[-+*/%|&^]?=[^=]|#!)",
+    r"(?:(?:async[ \t]+def|def|class)[ \t]+\w+|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w|try:|return\b|"
+    r"print\(|#!|(?:for|while|with|if)\b.*:[ \t]*(?:#.*)?$|"
+    r"[A-Za-z_][\w.]*(?:\[[^\]\n]*\])?[ \t]*[-+*/%|&^]?=[^=])",
     re.MULTILINE,
 )
-
+# Inside prose only what no sentence starts with: "for example:" is no loop.
+_STARTS_IN_PROSE = re.compile(
+    r"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*[(\[]|class[ \t]+\w+[ \t]*[(:\[]|"
+    r"import[ \t]+[\w.]+(?:[ \t]+as\b.*|,.*)?[ \t]*$|from[ \t]+[\w.]+[ \t]+import\b)",
+    re.MULTILINE,
+)
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 
 
@@ -42,13 +48,14 @@ def extract(text: str, rule: str = "auto") -> Extraction:
     `continuation`: the text as it is; it continues the task's prompt.
 
     `auto`, in this order, with line ends made `\\n` and a byte-order mark dropped:
-    1. `thinking`: everything up to the last `</think>` is dropped; after a `<think>` that never ends there is no answer.
+    1. `thinking`: all up to the last `</think>` is dropped; after a `<think>` that never ends there is no answer.
     2. `begin_done`: between `[BEGIN]` and `[DONE]` where there are such marks; either may be missing.
     3. `fence`: of the fenced blocks marked as Python (of all unmarked ones where none is), the last that defines a
-       function or class, since models repeat and correct themselves, and put examples of use after the program; the last
-       one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
+       function or class, since models repeat and correct themselves, and put examples of use after the program; the
+       last one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
        `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
-    4. `bare`: the whole text where it starts as code or with a margin, `bare_after_prose`: from the first line at the margin that does.
+    4. `bare`: the whole text where it starts as code or with the margin of a function's body; `bare_after_prose`: from
+       the first line that defines or imports something.
     The rules that fired are joined by `+`, as in `thinking+fence`.
     """
     if rule not in RULES:
@@ -103,30 +110,29 @@ def _fenced(text: str, fired: list[str]) -> str | None:
 def _blocks(text: str) -> tuple[list[_Block], str | None]:
     """All fenced blocks; and, where the first fence only closes one, the code before it."""
     blocks: list[_Block] = []
-    opened: tuple[str, str, int] | None = None
+    opened: tuple[str, str, int, int] | None = None
     for match in _FENCE.finditer(text):
         mark, language = match[1] or match[3], (match[2] or match[4] or "").lower()
+        column = match.start(1 if match[1] else 3) - text.rfind("\n", 0, match.start() + 1) - 1
         if opened is None:
             before = text[: match.start()]
             if not blocks and not language and _STARTS.match(before.lstrip("\n")):
                 return [], before
-            opened = (mark, language, match.end() + 1)
-        elif not language and mark.startswith(opened[0]):
-            blocks.append(_Block(opened[1], _dedented(text[opened[2] : match.start()]), closed=True))
+            opened = (mark, language, match.end() + 1, column)
+        elif not language and mark.startswith(opened[0]) and (match[3] or column <= opened[3]):
+            blocks.append(_Block(opened[1], _dedented(text[opened[2] : match.start()], opened[3]), closed=True))
             opened = None
     if opened is not None:
-        blocks.append(_Block(opened[1], _dedented(text[opened[2] :]), closed=False))
+        blocks.append(_Block(opened[1], _dedented(text[opened[2] :], opened[3]), closed=False))
     return blocks, None
 
 
-def _dedented(code: str) -> str:
-    """Without the margin of a fence inside a list item: what all lines share."""
+def _dedented(code: str, column: int) -> str:
+    """Without the margin of a fence that stands inside a list item; a body keeps its own margin."""
     lines = code.split("\n")
-    margins = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line.strip()]
-    shared = min(margins, key=len, default="")
-    if not shared or not all(margin.startswith(shared) for margin in margins):
+    if not column or not all(line[:column].isspace() for line in lines if line.strip()):
         return code
-    return "\n".join(line[len(shared) :] if line.strip() else line for line in lines)
+    return "\n".join(line[column:] for line in lines)
 
 
 def _bare(text: str, fired: list[str]) -> str | None:
@@ -135,7 +141,7 @@ def _bare(text: str, fired: list[str]) -> str | None:
     if stripped.startswith(("  ", "\t")) or _STARTS.match(stripped.lstrip(" \t")):
         fired.append("bare")
         return text
-    match = _STARTS.search(text)
+    match = _STARTS_IN_PROSE.search(text)
     if match is None:
         return None
     fired.append("bare_after_prose")

@@ -6,12 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from queue import Queue
 from typing import Any
 
 from rlvr.judge import assembly
-from rlvr.judge.worker import Lost, Worker
+from rlvr.judge.worker import LostError, Worker
 from rlvr.records import Execution, Job, TestResult
 
 _GROUP = 16
@@ -33,8 +32,11 @@ class Pool:
         self._lock = threading.Lock()
         self._memory: OrderedDict[_Key, Execution] = OrderedDict()
         self._queue: Queue[tuple[assembly.Plan, list[Job], Future[list[Execution]]] | None] = Queue()
+        self._closed = False
+        self._workers = [Worker() for _ in range(workers)]
         self._threads = [
-            threading.Thread(target=self._work, name=f"judge-{number}", daemon=True) for number in range(workers)
+            threading.Thread(target=self._work, args=(worker,), name=f"judge-{number}", daemon=True)
+            for number, worker in enumerate(self._workers)
         ]
         for thread in self._threads:
             thread.start()
@@ -47,7 +49,7 @@ class Pool:
         plans = [plan(job) for job in jobs]
         keys = [_key(job) for job in jobs]
         with self._lock:
-            found = {key: self._recall(key) for key in keys}
+            found: dict[_Key, Any] = {key: self._recall(key) for key in keys}
         groups: dict[tuple[str, str, str], list[int]] = {}
         for number, key in enumerate(keys):
             if found[key] is None:
@@ -73,8 +75,12 @@ class Pool:
         return [found[key] for key in keys]
 
     def close(self) -> None:
+        """End all workers at once; calls under way in other threads raise `RuntimeError`."""
+        self._closed = True
         for _ in self._threads:
             self._queue.put(None)
+        for worker in self._workers:
+            worker.interrupt()
         for thread in self._threads:
             thread.join()
 
@@ -91,15 +97,43 @@ class Pool:
             if len(self._memory) > _REMEMBERED:
                 self._memory.popitem(last=False)
 
-    def _work(self) -> None:
-        worker = Worker()
+    def _work(self, worker: Worker) -> None:
         while (item := self._queue.get()) is not None:
             plan, jobs, future = item
             try:
-                future.set_result(_run(worker, plan, jobs))
+                future.set_result(self._judge(worker, plan, jobs))
             except BaseException as error:
                 future.set_exception(error)
         worker.close()
+
+    def _judge(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> list[Execution]:
+        """Run a group; after a loss, what is left one by one, so that whoever caused it is known."""
+        try:
+            found = self._run(worker, plan, jobs)
+        except LostError as loss:
+            found = loss.results
+        except OSError as error:
+            return [_unjudged(plan, f"no worker could be started: {error}") for _ in jobs]
+        return [found[number] if number in found else self._alone(worker, plan, job) for number, job in enumerate(jobs)]
+
+    def _alone(self, worker: Worker, plan: assembly.Plan, job: Job) -> Execution:
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._run(worker, plan, [job])[0]
+            except LostError:
+                continue
+            except OSError as error:
+                return _unjudged(plan, f"no worker could be started: {error}")
+        # Alone on a fresh judge, again and again, and each time it was killed: that is the program's doing.
+        why = "a process of the judge was killed each time this program ran"
+        tests = (TestResult("early_exit", why),) * len(plan.tests)
+        telltales = ("early_exit", "killed_judge")
+        return Execution("early_exit", tests, len(tests), why, trust=plan.trust, telltales=telltales)
+
+    def _run(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> dict[int, Execution]:
+        if self._closed:
+            raise RuntimeError("the sandbox was closed while programs were waiting in it")
+        return worker.run(plan, jobs)
 
 
 _PENDING: Any = object()
@@ -125,32 +159,6 @@ def _key(job: Job) -> _Key:
     )
 
 
-def _run(worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> list[Execution]:
-    """Run a group; after a loss, what is left one by one, so that whoever caused it is known."""
-    try:
-        found = worker.run(plan, jobs)
-    except Lost as loss:
-        found = loss.results
-    except OSError as error:
-        return [_unjudged(plan, f"no worker could be started: {error}") for _ in jobs]
-    return [found[number] if number in found else _alone(worker, plan, job) for number, job in enumerate(jobs)]
-
-
-def _alone(worker: Worker, plan: assembly.Plan, job: Job) -> Execution:
-    for _ in range(_ATTEMPTS):
-        try:
-            return worker.run(plan, [job])[0]
-        except Lost:
-            continue
-        except OSError as error:
-            return _unjudged(plan, f"no worker could be started: {error}")
-    # Twice alone with a fresh judge, and twice it was killed: that is the program's doing.
-    why = "a process of the judge was killed each time this program ran"
-    tests = (TestResult("early_exit", why),) * len(plan.tests)
-    execution = Execution(ended="early_exit", tests=tests, tests_total=len(tests), why=why, trust=plan.trust)
-    return replace(execution, telltales=("early_exit", "killed_judge"))
-
-
 def _unjudged(plan: assembly.Plan, why: str) -> Execution:
     tests = (TestResult("judge_error", why),) * len(plan.tests)
-    return Execution(ended="judge_error", tests=tests, tests_total=len(tests), why=why, trust=plan.trust)
+    return Execution("judge_error", tests, len(tests), why, trust=plan.trust)

@@ -7,7 +7,6 @@ test has passed only where it ran to its end while the candidate was still there
 import builtins
 import json
 import os
-import random
 import reprlib
 import socket
 import sys
@@ -16,11 +15,13 @@ import traceback
 from typing import Any, NoReturn
 
 from rlvr.judge.candidate import load, settle
-from rlvr.judge.codec import TooLarge
-from rlvr.judge.handles import SOURCE, Gone, Peer, is_remote
-from rlvr.judge.wire import read_frame, write_frame
+from rlvr.judge.codec import TooLargeError
+from rlvr.judge.handles import SOURCE, Peer
+from rlvr.judge.standins import is_remote
+from rlvr.judge.wire import Gone, read_frame, write_frame
 
 _TESTS = "<tests>"
+PLAN, DONE = b"plan", b"done"
 _EXPLAINED = 8
 """How many failed tests of one candidate are explained, so that a report always fits a socket's buffer."""
 _TOO_BIG_FILE = 27
@@ -63,7 +64,8 @@ class Tests:
         else:
             exec(self.header, space)
             space.update({module: __import__(module) for module in self.modules})
-            space.update(found)
+            # Only what was asked for: a forged answer could name `abs` or `__builtins__`.
+            space.update({name: found[name] for name in self.names if name in found})
         outcome, why = self._attempt(self.setup_code, self.setup, space, peer)
         if outcome != "passed":
             return [(outcome, f"setup: {why}")] * len(self.codes)
@@ -89,7 +91,7 @@ def _compile(source: str) -> Any:
 
 
 def _classify(error: BaseException, source: str, results: list[Any]) -> tuple[str, str]:
-    """Whose exception it was decides: the candidate's is an error of the program, ours says that its answer was wrong."""
+    """Whose exception it was decides: the candidate's is an error of its program, ours that its answer was wrong."""
     details = getattr(error, "__dict__", {})
     line, theirs = 0, "remote_text" in details
     step = error.__traceback__
@@ -104,7 +106,7 @@ def _classify(error: BaseException, source: str, results: list[Any]) -> tuple[st
     kind = type(error).__name__
     if isinstance(error, MemoryError):
         return "memory_limit", f"{where}: {kind}: {text}"
-    if isinstance(error, TooLarge) or (theirs and isinstance(error, OSError) and error.errno == _TOO_BIG_FILE):
+    if isinstance(error, TooLargeError) or (theirs and isinstance(error, OSError) and error.errno == _TOO_BIG_FILE):
         return "output_limit", f"{where}: {text}"
     if theirs:
         at = f" (line {details['remote_line']})" if details.get("remote_line") else ""
@@ -137,19 +139,29 @@ def _shorten(text: str, limit: int = 240) -> str:
 
 
 def serve(reports: socket.socket, jobs: socket.socket) -> NoReturn:
-    """Life of a tests' process: the plan comes on `reports`, where results go; candidates' channels come on `jobs`."""
+    """Life of a tests' process: on `jobs` comes the word that a plan waits on `reports`, or a candidate's channel."""
     settle()
     sys.setrecursionlimit(4000)
-    tests = Tests(json.loads(read_frame(reports) or b""))
+    tests = None
+    channel = -1
     while True:
-        message, descriptors, _, _ = socket.recv_fds(jobs, 16, 1)
+        message, descriptors, _, _ = socket.recv_fds(jobs, len(PLAN), 1)
+        if channel >= 0:
+            os.close(
+                channel
+            )  # not earlier: a program that sees its channel close leaves, which would look like its own will
+            channel = -1
         if not message:
             os._exit(0)
+        if message == PLAN:
+            tests = Tests(json.loads(read_frame(reports) or b""))
+            continue
+        assert tests is not None
         began = time.process_time()
-        report = _judge(tests, Peer(descriptors[0], guarded=True))
-        os.close(descriptors[0])
+        channel = descriptors[0]
+        report = _judge(tests, Peer(channel, guarded=True))
         _report(reports, int(message), report, time.process_time() - began)
-        jobs.send(b"done")
+        jobs.send(DONE)
 
 
 def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program: bytes) -> NoReturn:
@@ -159,13 +171,14 @@ def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program:
     ended, why, names = load(program)
     results = tests.run(names, None) if ended == "finished" else []
     _report(reports, job, {"ended": ended, "why": why, "tests": results, "telltales": []}, time.process_time())
-    jobs.send(b"done")
+    jobs.send(DONE)
     os._exit(0)
 
 
 def _judge(tests: Tests, peer: Peer) -> dict[str, Any]:
     report: dict[str, Any] = {"ended": "left", "why": "", "tests": []}
-    random.seed(0)
+    found: Any = None
+    sys.modules["random"].seed(0)
     try:
         ended, why, patched, found = peer.ask("names", None, *tests.names)
         if patched:

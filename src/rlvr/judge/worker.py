@@ -1,4 +1,4 @@
-"""The caller's side of one zygote: start it, hand it groups of jobs, put together what it and the tests' process say."""
+"""The caller's side of one zygote: start it, hand it groups of jobs, join what it and the tests' process say."""
 
 import json
 import os
@@ -31,8 +31,8 @@ _ENVIRONMENT = {
 _CLOSE_S = 5.0
 
 
-class Lost(Exception):
-    """The zygote, or the tests' process it had forked, died. `results`: what was known before, by index in the group."""
+class LostError(Exception):
+    """The zygote, or the tests' process below it, died. `results`: what was known before, by index in the group."""
 
     def __init__(self, results: dict[int, Execution]) -> None:
         super().__init__("a process of the judge died")
@@ -47,7 +47,7 @@ class Worker:
         self._folder = ""
 
     def run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
-        """Executions by index in `jobs`. Raises `Lost` where a process of the judge died, `OSError` where none starts."""
+        """Executions by index in `jobs`. Raises `LostError` where the judge died, `OSError` where none starts."""
         self._start()
         assert self._process is not None
         try:
@@ -55,7 +55,12 @@ class Worker:
         except (OSError, EOFError) as error:
             known = getattr(error, "known", {})
             self.close()
-            raise Lost(known) from error
+            raise LostError(known) from error
+
+    def interrupt(self) -> None:
+        """From another thread: end the zygote at once, so that a `run` under way raises `LostError`."""
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
         """End the zygote and everything below it; a later `run` starts a new one."""
@@ -98,14 +103,15 @@ class Worker:
         try:
             rows = [{"id": number, "program": job.program, "limits": _limits(job)} for number, job in enumerate(jobs)]
             for group in [rows] if plan.trust == "split" else [[row] for row in rows]:
-                write_frame(self._control, json.dumps({"trust": plan.trust, "jobs": group}).encode())
+                head = {"trust": plan.trust, "plain": plan.plain, "jobs": group}
+                write_frame(self._control, json.dumps(head).encode())
                 write_frame(self._reports, json.dumps(plan.to_json()).encode())
                 self._collect(plan, known)
         except (OSError, EOFError) as error:
             error.known = known  # type: ignore[attr-defined]
             raise
         if len(known) < len(jobs):
-            raise Lost(known)
+            raise LostError(known)
         return known
 
     def _collect(self, plan: Plan, known: dict[int, Execution]) -> None:
@@ -158,12 +164,13 @@ def _limits(job: Job) -> dict[str, Any]:
 
 
 def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None) -> Execution:
-    """One story from two witnesses: the zygote knows how the program's process ended, the tests' process what it showed."""
+    """One story from two witnesses: the zygote knows how the program ended, the tests' process what it showed."""
     report = report or {"ended": "left", "why": "", "tests": [], "whys": {}, "telltales": [], "cpu_s": 0.0}
-    ended, why = report["ended"], report["why"]
+    ended: Any = report["ended"]
+    why: str = report["why"]
     if result["limit"]:
         ended, why = result["limit"], result["why"]
-    elif ended == "left":
+    elif ended == "left" or (ended == "finished" and plan.trust == "split" and not _was_there(result["status"])):
         ended, why = _departure(result["status"])
     tests = [
         TestResult("passed") if outcome == "passed" else TestResult(outcome, report["whys"].get(str(number), ""))
@@ -190,6 +197,11 @@ def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None
         trust=plan.trust,
         telltales=tuple(sorted(telltales)),
     )
+
+
+def _was_there(status: int) -> bool:
+    """Whether the program's process was there until the zygote ended it."""
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def _departure(status: int) -> tuple[str, str]:

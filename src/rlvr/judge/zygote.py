@@ -5,13 +5,13 @@ back, over a socket that this process only hands on. What it knows is programs, 
 `worker` starts it with a whitelisted environment and without site packages.
 """
 
+import contextlib
 import fcntl
 import gc
 import importlib
 import json
 import os
 import select
-import shutil
 import socket
 import sys
 import time
@@ -22,13 +22,17 @@ from rlvr.judge.wire import read_frame, write_frame
 
 # What programs import most; importing in every child would cost more than the fork.
 _WARM = (
-    "abc bisect cmath collections collections.abc contextlib copy dataclasses datetime decimal enum fractions functools "
-    "heapq itertools json math numbers operator random re statistics string struct sys textwrap time typing"
-).split()
+    "abc", "bisect", "cmath", "collections.abc", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
+    "string", "struct", "textwrap", "time", "typing",
+)  # fmt: skip
 _SHOWN = 8192
 _RESULTS_PER_MESSAGE = 8
 _TICK_S = 0.1
 _TESTER_GRACE_S = 60.0
+_TESTER_CPU_S = 24 * 3600.0
+"""Backstop over all groups; what it spends on one program is watched."""
+_GROUPS_PER_TESTER = 500
 
 
 class _Place:
@@ -79,14 +83,33 @@ def _remove(folder: str) -> None:
     os.rmdir(folder)
 
 
-def _become(descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float) -> None:
+def _become(
+    descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float, crowd: limits.Crowd | None = None
+) -> None:
     """Turn a fresh fork into a confined process that has these descriptors, numbered from 0, and no others."""
     os.setsid()
-    limits.die_with_parent()
     for number, descriptor in enumerate([fcntl.fcntl(given, fcntl.F_DUPFD, 64) for given in descriptors]):
         os.dup2(descriptor, number, inheritable=number < 3)
     os.closerange(len(descriptors), os.sysconf("SC_OPEN_MAX"))
     limits.confine(cpu_s, memory, most["output_kb"] << 10, most["open_files"])
+    if crowd:
+        crowd.enter(most["processes"])
+    limits.die_with_parent()
+
+
+class _Tester:
+    """A tests' process and the line to it; messages have four bytes, so that two of them never run together."""
+
+    def __init__(self, pid: int, line: socket.socket, most: dict[str, Any]) -> None:
+        self.pid = pid
+        self.line = line
+        self.most = most
+        self.groups = 0
+
+    def tell(self, message: bytes, *descriptors: int) -> None:
+        # Where it is gone, the watch over the next candidate sees that.
+        with contextlib.suppress(OSError):
+            socket.send_fds(self.line, [message], descriptors)
 
 
 class Zygote:
@@ -98,52 +121,71 @@ class Zygote:
         self.folder = folder
         self.empty = os.open(os.devnull, os.O_RDWR)
         self.mapped = limits.address_space()
+        self.crowd = limits.Crowd()
         self.made = 0
+        self.tester: _Tester | None = None
 
     def run(self) -> None:
         while (frame := read_frame(self.control)) is not None:
             group = json.loads(frame)
-            (self._shared if group["trust"] == "shared" else self._split)(group["jobs"])
+            results = self._shared(group["jobs"]) if group["trust"] == "shared" else self._split(group["jobs"])
+            if not group["plain"]:
+                self._end_tester()
+            self._send(results, end=True)
 
-    def _split(self, jobs: list[dict[str, Any]]) -> None:
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if not pid:
-            most = jobs[0]["limits"]
-            descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
-            _become(descriptors, most, self._memory(most), most["cpu_s"] * len(jobs))
-            tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
-        theirs.close()
+    def _split(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Results of the last jobs; those of earlier ones have been sent."""
+        tests = self._tester(jobs[0]["limits"])
         results: list[dict[str, Any]] = []
         for job in jobs:
-            results.append(self._candidate(job, ours, pid))
+            results.append(self._candidate(job, tests))
             if results[-1]["tester_lost"]:
+                self._end_tester()
                 break
             if len(results) == _RESULTS_PER_MESSAGE:
                 self._send(results, end=False)
                 results = []
-        ours.close()
-        limits.end_all(None, pid)
-        self._send(results, end=True)
+        return results
 
-    def _candidate(self, job: dict[str, Any], jobs: socket.socket, tester_pid: int) -> dict[str, Any]:
+    def _tester(self, most: dict[str, Any]) -> "_Tester":
+        """A tests' process that has been told to read the plan which the caller has sent."""
+        if self.tester is None or self.tester.most != most or self.tester.groups == _GROUPS_PER_TESTER:
+            self._end_tester()
+            ours, theirs = socket.socketpair()
+            pid = os.fork()
+            if not pid:
+                descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
+                _become(descriptors, most, self._memory(most), _TESTER_CPU_S)
+                tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
+            theirs.close()
+            self.tester = _Tester(pid, ours, most)
+        self.tester.groups += 1
+        self.tester.tell(tester.PLAN)
+        return self.tester
+
+    def _end_tester(self) -> None:
+        if self.tester is not None:
+            self.tester.line.close()
+            limits.end_all(None, self.tester.pid)
+            self.tester = None
+
+    def _candidate(self, job: dict[str, Any], tests: "_Tester") -> dict[str, Any]:
         ours, theirs = socket.socketpair()
         place = self._place()
         pid = os.fork()
         if not pid:
             os.chdir(place.folder)
             most = job["limits"]
-            _become([self.empty, *place.outputs, theirs.fileno()], most, self._memory(most), most["cpu_s"])
+            descriptors = [self.empty, *place.outputs, theirs.fileno()]
+            _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
             candidate.serve(job["program"].encode("utf-8", "surrogatepass"))
         theirs.close()
-        try:
-            socket.send_fds(jobs, [b"%d" % job["id"]], [ours.fileno()])
-        except OSError:
-            pass  # no tests' process any more, which the watch sees next
+        tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
-        return _Watch(self.control, jobs, pid, tester_pid, job).result(place)
+        return _Watch(self.control, tests.line, pid, tests.pid, job).result(place)
 
-    def _shared(self, jobs: list[dict[str, Any]]) -> None:
+    def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self._end_tester()
         results = []
         for job in jobs:
             ours, theirs = socket.socketpair()
@@ -153,17 +195,19 @@ class Zygote:
                 os.chdir(place.folder)
                 most = job["limits"]
                 descriptors = [self.empty, *place.outputs, self.reports.fileno(), theirs.fileno()]
-                _become(descriptors, most, self._memory(most), most["cpu_s"])
+                _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
                 program = job["program"].encode("utf-8", "surrogatepass")
                 tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
             theirs.close()
             results.append(_Watch(self.control, ours, pid, None, job).result(place))
             ours.close()
-        self._send(results, end=True)
+        return results
 
     def _place(self) -> _Place:
         self.made += 1
-        return _Place(f"{self.folder}/{self.made}")
+        place = _Place(f"{self.folder}/{self.made}")
+        self.crowd.own(place.folder)
+        return place
 
     def _memory(self, most: dict[str, Any]) -> int:
         return self.mapped + (most["memory_mb"] << 20)
@@ -255,17 +299,19 @@ class _Watch:
         return self.ended
 
 
-def main(control: int, reports: int, folder: str) -> None:
+def _warm_up() -> None:
+    # `random` would reseed itself in every child, where it is seeded anyway.
+    hook, os.register_at_fork = os.register_at_fork, lambda **_: None
     for name in _WARM:
         importlib.import_module(name)
-    limits.adopt_orphans()
-    limits.hide_memory()
-    os.chdir(folder)
+    os.register_at_fork = hook
     gc.collect()
     gc.freeze()
     gc.disable()
-    try:
-        Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()
-    finally:
-        if os.getpid() == os.getsid(0):
-            shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(control: int, reports: int, folder: str) -> None:
+    _warm_up()
+    limits.prepare()
+    os.chdir(folder)
+    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()

@@ -20,9 +20,9 @@ _LEVELS = ("process",)
 class Local:
     """Runs Python programs in processes of this machine.
 
-    `open()` gives an object with `run(job) -> Execution` and `run_many(jobs) -> list[Execution]`, safe to call from several
-    threads; both raise `ValueError` where a job's tests cannot be used, before anything runs. Executions are remembered
-    while it is open, except timeouts and errors of the judge.
+    `open()` gives an object with `run(job) -> Execution` and `run_many(jobs) -> list[Execution]`, safe to call from
+    several threads; both raise `ValueError` where a job's tests cannot be used, before anything runs. Executions are
+    remembered while it is open, except timeouts and errors of the judge.
     """
 
     workers: int = 0
@@ -33,7 +33,7 @@ class Local:
     def __post_init__(self) -> None:
         if self.isolation not in _LEVELS:
             raise ValueError(
-                f"isolation {self.isolation!r} does not exist here; there is: {', '.join(_LEVELS)} (separate processes with "
+                f"isolation {self.isolation!r} does not exist; there is: {', '.join(_LEVELS)} (separate processes with "
                 "limits). For walls towards files, network and other processes, run all of this inside a container."
             )
         if self.workers < 0:
@@ -41,7 +41,7 @@ class Local:
 
     @contextmanager
     def open(self) -> Iterator[Pool]:
-        """Start workers as they are needed and end them all on leaving. Raises `ValueError` where this system cannot fork."""
+        """Start workers as they are needed, end them all on leaving. Raises `ValueError` on a system without fork."""
         if not hasattr(os, "fork"):
             raise ValueError("judging programs needs fork, which this system does not have; use Linux, macOS or WSL")
         pool = Pool(self.workers or cores())

@@ -6,8 +6,9 @@
         verdict = unit_tests.judge(task, completion, sandbox)
         verdicts = unit_tests.judge_many([(task, completion), ...], sandbox)   # much cheaper than one by one
 
-References: `{"style": "asserts", "tests": [str], "setup": str}` and `{"style": "check", "tests": str, "entry_point": str,
-"setup": str}`; both may have `prompt` (code before the completion) and `entry_point` (a name that must be the program's).
+References: `{"style": "asserts", "tests": [str], "setup": str}` and `{"style": "check", "tests": str,
+"entry_point": str, "setup": str}`; both may have `prompt` (code before the completion) and `entry_point` (a name
+that the program must define).
 """
 
 from collections.abc import Sequence
