@@ -102,7 +102,9 @@ def assert_drawn_from(counts, probabilities):
     total = sum(counts.values())
     assert all(probabilities[token] > 0 for token in counts)
     often = [token for token in range(len(probabilities)) if probabilities[token] * total >= 5]
-    assert len(often) > 3
+    if (probabilities > 0).sum() == 1:
+        return
+    assert len(often) > 1
     observed = [counts[token] for token in often]
     expected = [probabilities[token] * total for token in often]
     rest = total - sum(expected)
@@ -126,7 +128,8 @@ def truncated(probabilities, top_p, top_k):
 
 
 @pytest.mark.parametrize(
-    ("top_p", "top_k", "temperature"), [(1.0, 0, 1.0), (1.0, 0, 0.7), (0.8, 0, 1.3), (1.0, 7, 1.0), (0.5, 12, 1.0)]
+    ("top_p", "top_k", "temperature"),
+    [(1.0, 0, 1.0), (0.8, 0, 1.3), (1.0, 7, 1.0), (0.5, 9, 1.0), (0.7, 0, 0.5)],
 )
 def test_tokens_are_drawn_from_the_stated_distribution(tiny, top_p, top_k, temperature):
     model = tiny()
