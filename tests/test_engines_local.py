@@ -229,6 +229,16 @@ def test_sampling_leaves_the_network_in_the_mode_it_was_in(tiny):
         assert model.network.training is training
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_completion_ends_where_the_models_positions_end(tiny, kind):
+    model = tiny(kind, **{"n_positions" if kind == "gpt2" else "max_position_embeddings": 12})
+    drawn = complete(model, [request("a", PROMPTS[0], range(9), 50), request("b", PROMPTS[1], range(9), 4)])
+    assert {len(c.tokens) for c in drawn["a"] if c.finish == "length"} == {5}
+    assert {len(c.tokens) for c in drawn["b"] if c.finish == "length"} == {4}
+    with pytest.raises(ValueError, match="request long has a prompt of 14 tokens, and the model has only 12 positions"):
+        complete(model, [request("long", PROMPTS[0] * 2, (1,), 5)])
+
+
 def test_an_empty_prompt_is_refused(tiny):
     with Local().open(tiny()) as engine, pytest.raises(ValueError, match="request a has an empty prompt"):
         engine.submit([request("a", (), (1,))])
