@@ -16,7 +16,8 @@ import select
 import socket
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from rlvr.judge import candidate, limits, tester
 from rlvr.judge.wire import read_frame, write_frame
@@ -34,6 +35,10 @@ _TESTER_GRACE_S = 60.0
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
 _GROUPS_PER_TESTER = 500
+
+
+class _CallerGone(Exception):  # noqa: N818
+    pass
 
 
 class _Place:
@@ -82,6 +87,17 @@ def _remove(folder: str) -> None:
                 os.rename(os.path.join(path, inner), os.path.join(folder, f"{moved}.moved"))
             os.rmdir(path)
     os.rmdir(folder)
+
+
+def _fork(run: Callable[[], NoReturn]) -> int:
+    """Pid of a new process that runs this and never comes back here."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        run()
+    finally:
+        os._exit(1)
 
 
 def _become(
@@ -153,16 +169,22 @@ class Zygote:
         if self.tester is None or self.tester.most != most or self.tester.groups == _GROUPS_PER_TESTER:
             self._end_tester()
             ours, theirs = socket.socketpair()
-            pid = os.fork()
-            if not pid:
+
+            def serve() -> NoReturn:
                 descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
                 _become(descriptors, most, self._memory(most), _TESTER_CPU_S)
                 tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
+
+            pid = _fork(serve)
             theirs.close()
             self.tester = _Tester(pid, ours, most)
         self.tester.groups += 1
         self.tester.tell(tester.PLAN)
         return self.tester
+
+    def end(self) -> None:
+        self._end_tester()
+        _remove(self.folder)
 
     def _end_tester(self) -> None:
         if self.tester is not None:
@@ -173,13 +195,12 @@ class Zygote:
     def _candidate(self, job: dict[str, Any], tests: "_Tester") -> dict[str, Any]:
         ours, theirs = socket.socketpair()
         place = self._place()
-        pid = os.fork()
-        if not pid:
-            os.chdir(place.folder)
-            most = job["limits"]
-            descriptors = [self.empty, *place.outputs, theirs.fileno()]
-            _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
+
+        def serve() -> NoReturn:
+            self._enter(place, job, theirs)
             candidate.serve(job["program"].encode("utf-8", "surrogatepass"))
+
+        pid = _fork(serve)
         theirs.close()
         tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
@@ -187,22 +208,28 @@ class Zygote:
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._end_tester()
-        results = []
-        for job in jobs:
-            ours, theirs = socket.socketpair()
-            place = self._place()
-            pid = os.fork()
-            if not pid:
-                os.chdir(place.folder)
-                most = job["limits"]
-                descriptors = [self.empty, *place.outputs, self.reports.fileno(), theirs.fileno()]
-                _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
-                program = job["program"].encode("utf-8", "surrogatepass")
-                tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
-            theirs.close()
-            results.append(_Watch(self.control, ours, pid, None, job).result(place))
-            ours.close()
-        return results
+        return [self._alone(job) for job in jobs]
+
+    def _alone(self, job: dict[str, Any]) -> dict[str, Any]:
+        ours, theirs = socket.socketpair()
+        place = self._place()
+
+        def serve() -> NoReturn:
+            self._enter(place, job, self.reports, theirs)
+            program = job["program"].encode("utf-8", "surrogatepass")
+            tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
+
+        pid = _fork(serve)
+        theirs.close()
+        result = _Watch(self.control, ours, pid, None, job).result(place)
+        ours.close()
+        return result
+
+    def _enter(self, place: _Place, job: dict[str, Any], *connections: socket.socket) -> None:
+        os.chdir(place.folder)
+        most = job["limits"]
+        descriptors = [self.empty, *place.outputs, *(connection.fileno() for connection in connections)]
+        _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
 
     def _place(self) -> _Place:
         self.made += 1
@@ -256,7 +283,7 @@ class _Watch:
             for descriptor, _ in self.poll.poll(wait * 1000):
                 if descriptor != self.jobs.fileno():
                     self._end()
-                    sys.exit(0)  # the caller is gone
+                    raise _CallerGone
                 return not self._heard() and self.tester_pid is not None
             if self.ended is None:
                 self._look()
@@ -318,4 +345,7 @@ def main(control: int, reports: int, folder: str) -> None:
     _warm_up()
     limits.prepare()
     os.chdir(folder)
-    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()
+    zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder)
+    with contextlib.suppress(_CallerGone, ConnectionError):
+        zygote.run()
+    zygote.end()
