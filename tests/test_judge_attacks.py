@@ -266,9 +266,10 @@ def test_every_program_starts_alone(sandbox):
         "    return [sorted(os.listdir('.')), sys.stdin.read(), 'SECRET_OF_THE_TRAINER' in os.environ,"
         " [n for n in range(64) if is_open(n)], getattr(sys, 'mark', None)]\n"
         "def is_open(n):\n    try: os.fstat(n)\n    except OSError: return False\n    return True\n"
-        "def add(a, b):\n    value = seen()\n    sys.mark = 1\n    open('mark', 'w')\n    return value"
+        "def add(a, b):\n    import tempfile\n    value = seen()\n    sys.mark = 1\n    open('mark', 'w')\n"
+        "    return [*value, tempfile.gettempdir() == os.getcwd()]"
     )
-    reference = {"style": "asserts", "tests": ["assert add(1, 2) == [[], '', False, [0, 1, 2, 3], None]"]}
+    reference = {"style": "asserts", "tests": ["assert add(1, 2) == [[], '', False, [0, 1, 2, 3], None, True]"]}
     for program in (look, look + "\n"):
         assert sandbox.run(Job(program, reference)).tests[0].outcome == "passed"
 
@@ -296,7 +297,8 @@ def test_no_byte_of_the_tests_is_in_the_programs_memory(sandbox):
     program = (
         "def add(a, b):\n    found, needle = 0, bytes(reversed(b'srebmun-egnarts'))\n"
         "    for line in open('/proc/self/maps'):\n        place, rights = line.split()[:2]\n"
-        "        if 'r' in rights and '[v' not in line:\n            start, end = (int(n, 16) for n in place.split('-'))\n"
+        "        if 'r' in rights and '[v' not in line:\n"
+        "            start, end = (int(n, 16) for n in place.split('-'))\n"
         "            with open('/proc/self/mem', 'rb', 0) as memory:\n                memory.seek(start)\n"
         "                found += memory.read(end - start).count(needle)\n    return found"
     )

@@ -12,14 +12,14 @@ import gc
 import importlib
 import json
 import os
-import select
 import socket
 import sys
-import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rlvr.judge import candidate, limits, tester
+from rlvr.judge.place import Place, remove
+from rlvr.judge.watch import CallerGone, Watch
 from rlvr.judge.wire import read_frame, write_frame
 
 # What programs import most; importing in every child would cost more than the fork.
@@ -28,65 +28,10 @@ _WARM = (
     "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
     "string", "struct", "textwrap", "time", "typing",
 )  # fmt: skip
-_SHOWN = 8192
 _RESULTS_PER_MESSAGE = 8
-_TICK_S = 0.1
-_TESTER_GRACE_S = 60.0
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
 _GROUPS_PER_TESTER = 500
-
-
-class _CallerGone(Exception):  # noqa: N818
-    pass
-
-
-class _Place:
-    """Where one program runs: an empty folder of its own, and two capped places for what it prints."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        os.mkdir(folder, 0o700)
-        self.outputs = [_scratch(folder), _scratch(folder)]
-
-    def close(self) -> list[str]:
-        """Remove everything; returns the heads of both outputs."""
-        heads = [os.pread(output, _SHOWN, 0).decode("utf-8", "replace") for output in self.outputs]
-        for output in self.outputs:
-            os.close(output)
-        _remove(self.folder)
-        return heads
-
-
-def _scratch(folder: str) -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("output")
-    descriptor = os.open(f"{folder}.out", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(f"{folder}.out")
-    return descriptor
-
-
-def _remove(folder: str) -> None:
-    """Remove a folder whatever is in it: what nests is first moved up, since a path can be too long to name."""
-    try:
-        os.rmdir(folder)
-        return
-    except OSError:
-        os.chmod(folder, 0o700)
-    moved = 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                os.unlink(path)
-                continue
-            except OSError:
-                os.chmod(path, 0o700)
-            for inner in os.listdir(path):
-                moved += 1
-                os.rename(os.path.join(path, inner), os.path.join(folder, f"{moved}.moved"))
-            os.rmdir(path)
-    os.rmdir(folder)
 
 
 def _fork(run: Callable[[], NoReturn]) -> int:
@@ -184,7 +129,7 @@ class Zygote:
 
     def end(self) -> None:
         self._end_tester()
-        _remove(self.folder)
+        remove(self.folder)
 
     def _end_tester(self) -> None:
         if self.tester is not None:
@@ -204,7 +149,7 @@ class Zygote:
         theirs.close()
         tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
-        return _Watch(self.control, tests.line, pid, tests.pid, job).result(place)
+        return Watch(self.control, tests.line, pid, tests.pid, job).result(place)
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._end_tester()
@@ -221,19 +166,20 @@ class Zygote:
 
         pid = _fork(serve)
         theirs.close()
-        result = _Watch(self.control, ours, pid, None, job).result(place)
+        result = Watch(self.control, ours, pid, None, job).result(place)
         ours.close()
         return result
 
-    def _enter(self, place: _Place, job: dict[str, Any], *connections: socket.socket) -> None:
+    def _enter(self, place: Place, job: dict[str, Any], *connections: socket.socket) -> None:
         os.chdir(place.folder)
+        os.environ["HOME"] = os.environ["TMPDIR"] = place.folder
         most = job["limits"]
         descriptors = [self.empty, *place.outputs, *(connection.fileno() for connection in connections)]
         _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
 
-    def _place(self) -> _Place:
+    def _place(self) -> Place:
         self.made += 1
-        place = _Place(f"{self.folder}/{self.made}")
+        place = Place(f"{self.folder}/{self.made}")
         self.crowd.own(place.folder)
         return place
 
@@ -242,89 +188,6 @@ class Zygote:
 
     def _send(self, results: list[dict[str, Any]], *, end: bool) -> None:
         write_frame(self.control, json.dumps({"results": results, "end": end}).encode())
-
-
-class _Watch:
-    """Waits for one program's tests to end, and ends the program where it takes too much."""
-
-    def __init__(
-        self, control: socket.socket, jobs: socket.socket, pid: int, tester_pid: int | None, job: dict[str, Any]
-    ) -> None:
-        self.jobs = jobs
-        self.pid = pid
-        self.tester_pid = tester_pid
-        self.job = job
-        self.most = job["limits"]
-        self.began = time.monotonic()
-        self.tester_began = limits.cpu_of(tester_pid) if tester_pid else 0.0
-        self.poll = select.poll()
-        self.poll.register(jobs, select.POLLIN)
-        self.poll.register(control, 0)
-        self.ended: limits.Ended | None = None
-        self.wall_s = 0.0
-        self.limit, self.why = "", ""
-
-    def result(self, place: _Place) -> dict[str, Any]:
-        lost = self._wait()
-        ended = self._end()
-        if not self.limit and ended.cpu_s > self.most["cpu_s"]:
-            self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
-        stdout, stderr = place.close()
-        return {
-            "id": self.job["id"], "limit": self.limit, "why": self.why, "status": ended.statuses[self.pid],
-            "cpu_s": ended.cpu_s, "wall_s": self.wall_s, "rss_mb": ended.rss_mb, "stdout": stdout, "stderr": stderr,
-            "tester_lost": lost,
-        }  # fmt: skip
-
-    def _wait(self) -> bool:
-        """Whether the tests' process was lost on the way."""
-        wait = min(_TICK_S, self.most["cpu_s"] / 2)
-        while True:
-            for descriptor, _ in self.poll.poll(wait * 1000):
-                if descriptor != self.jobs.fileno():
-                    self._end()
-                    raise _CallerGone
-                return not self._heard() and self.tester_pid is not None
-            if self.ended is None:
-                self._look()
-            if self.limit and self._tester_is_late():
-                os.kill(self.tester_pid or self.pid, 9)
-
-    def _heard(self) -> bytes:
-        try:
-            return self.jobs.recv(16)
-        except OSError:
-            return b""
-
-    def _look(self) -> None:
-        """Compare with the limits what the program and everything that it started have used by now."""
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._end()  # what it left behind may hold the channel open
-            return
-        pids = limits.tree(pid for pid in limits.children(os.getpid()) if pid != self.tester_pid)
-        wall = self.most["wall_s"]
-        if sum(map(limits.cpu_of, pids)) > self.most["cpu_s"]:
-            self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
-        elif time.monotonic() - self.began > wall:
-            self._over("timeout", f"more than {wall:g} s")
-        elif len(pids) > self.most["processes"]:
-            self._over("runtime_error", f"more than {self.most['processes']} processes")
-        elif self.tester_pid and limits.cpu_of(self.tester_pid) - self.tester_began > self.most["cpu_s"]:
-            self._over("timeout", f"the tests needed more than {self.most['cpu_s']:g} CPU-s to look at the answers")
-
-    def _over(self, limit: str, why: str) -> None:
-        self.limit, self.why = limit, why
-        self._end()
-
-    def _tester_is_late(self) -> bool:
-        spent = limits.cpu_of(self.tester_pid) - self.tester_began if self.tester_pid else 0.0
-        return spent > self.most["cpu_s"] or time.monotonic() - self.began - self.wall_s > _TESTER_GRACE_S
-
-    def _end(self) -> limits.Ended:
-        if self.ended is None:
-            self.wall_s = time.monotonic() - self.began
-            self.ended = limits.end_all(self.tester_pid, self.pid)
-        return self.ended
 
 
 def _warm_up() -> None:
@@ -346,6 +209,6 @@ def main(control: int, reports: int, folder: str) -> None:
     limits.prepare()
     os.chdir(folder)
     zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder)
-    with contextlib.suppress(_CallerGone, ConnectionError):
+    with contextlib.suppress(CallerGone, ConnectionError):
         zygote.run()
     zygote.end()
