@@ -135,7 +135,7 @@ def test_unusable_tests_are_refused_before_anything_runs(tests):
 
 
 def test_what_cannot_be_had_is_refused_with_what_there_is(monkeypatch):
-    with pytest.raises(ValueError, match="there is: process"):
+    with pytest.raises(ValueError, match="There are: process"):
         Local(isolation="full")
     with pytest.raises(ValueError, match="workers"):
         Local(workers=-1)

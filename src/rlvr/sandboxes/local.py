@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rlvr.judge.pool import Pool, cores
+from rlvr.registry import unknown
 
 _LEVELS = ("process",)
 
@@ -33,8 +34,8 @@ class Local:
     def __post_init__(self) -> None:
         if self.isolation not in _LEVELS:
             raise ValueError(
-                f"isolation {self.isolation!r} does not exist; there is: {', '.join(_LEVELS)} (separate processes with "
-                "limits). For walls towards files, network and other processes, run all of this inside a container."
+                "programs run in processes of their own with limits here; for walls towards files, network and other "
+                f"processes, run all of this inside a container: {unknown('isolation', self.isolation, _LEVELS)}"
             )
         if self.workers < 0:
             raise ValueError(f"workers should be 0 (one per core) or more, not {self.workers}")
