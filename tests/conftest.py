@@ -103,7 +103,13 @@ def warm(tmp_path_factory: pytest.TempPathFactory, display: Any) -> Path:
             "architecture": architecture("llama", hidden_size=32, intermediate_size=64, initializer_range=0.02),
             "tokenizer": {"vocab_size": 512, "documents": 400},
         },
-        "tasks": {"name": "programs:demonstrations", "depths": [1], "limit": 4000, "misconception_rate": 0.5},
+        "tasks": {
+            "name": "programs:demonstrations",
+            "depths": [1],
+            "limit": 4000,
+            "misconception_rate": 0.5,
+            "seed": 0,
+        },
         "objective": {"name": "sft"},
         "optimizer": {"name": "muon", "lr": 2e-2, "schedule": "linear", "min_lr_ratio": 0.0},
     }

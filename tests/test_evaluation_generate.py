@@ -1,6 +1,7 @@
 """Generations go to a file row by row, and an interrupted call is completed to the bytes of one that was not."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -68,8 +69,14 @@ def test_an_interrupted_call_is_completed_to_the_same_bytes(write, tasks, tmp_pa
 def test_a_call_killed_before_its_first_row_is_completed_too(write, tasks, tmp_path):
     whole = write(tmp_path / "whole", tasks)
     (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / "tasks.jsonl").touch()
+    shutil.copy(tmp_path / "whole" / "plan.json", tmp_path / "killed")
     assert write(tmp_path / "killed", tasks) == whole
+
+
+def test_a_folder_of_something_else_is_not_written_into(write, tasks, tmp_path):
+    (tmp_path / "tasks.jsonl").touch()
+    with pytest.raises(FileExistsError, match="choose another --out"):
+        write(tmp_path, tasks)
 
 
 def test_a_finished_call_samples_nothing(write, tasks, tmp_path, tiny):

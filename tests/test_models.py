@@ -42,8 +42,7 @@ def test_a_saved_model_is_the_same_model_with_and_without_this_package(tiny, tmp
     assert '"recipe": "x"' in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_saving_again_replaces_the_folder_and_leaves_nothing_beside_it(tiny, tmp_path):
-    (tmp_path / ".model.tmp").mkdir()
+def test_saving_again_replaces_the_model(tiny, tmp_path):
     for seed in (1, 2):
         models.save(tiny(seed=seed), tmp_path / "model", {})
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from rlvr.objectives import Batch
+from rlvr.objectives._losses import pg
 from rlvr.objectives.grpo import GRPO
 from rlvr.objectives.raft import RAFT
 from rlvr.objectives.sft import SFT
@@ -27,12 +28,12 @@ def ragged(seed=0):
     }
 
 
-def batch(values, tokens, sequences=7.0, sampler=True):
+def batch(values, tokens, sampler=True):
     made = {key: torch.tensor(value) for key, value in values.items()}
     made["logprobs"].requires_grad_()
     if not sampler:
         made["sampler"] = None
-    return Batch(**made, tokens=tokens, sequences=sequences)
+    return Batch(**made, tokens=tokens)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -49,7 +50,7 @@ def test_the_policy_gradient_is_the_clipped_objective_of_ppo(seed):
         is_clipped = (credit > 0 and rho > 1 + high) or (credit < 0 and rho < 1 - low)
         slopes.append(0.0 if is_clipped else -weight * rho * credit / total)
         clips += weight * is_clipped / total
-        kl += weight * (1 / rho - 1 + difference) / total
+        kl += weight * (rho - 1 - difference) / total
         gap += weight * abs(difference) / total
     made = batch(values, total)
     found, metrics = GRPO(clip_low=low, clip_high=high).loss(made)
@@ -111,3 +112,20 @@ def test_a_token_that_the_sampler_deemed_impossible_does_not_hide():
     values["credit"][0] = -1.0
     loss, _ = GRPO().loss(batch(values, 12.0))
     assert not torch.isfinite(loss)
+
+
+def test_the_kl_metric_is_the_kl_of_the_sampler_to_the_learner_in_expectation():
+    generator = torch.Generator().manual_seed(3)
+    sampler, learner = torch.randn(2, 7, generator=generator).log_softmax(-1)
+    # Every token once, weighted with its probability: the expectation itself.
+    whole = Batch(
+        logprobs=learner,
+        entropy=torch.zeros(7),
+        row=torch.arange(7),
+        credit=torch.ones(7),
+        weight=sampler.exp(),
+        sampler=sampler,
+        tokens=1.0,
+    )
+    _, metrics = pg(whole, clip_low=0.2, clip_high=0.2)
+    assert metrics["kl"].item() == pytest.approx((sampler.exp() * (sampler - learner)).sum().item(), rel=1e-5)

@@ -45,7 +45,7 @@ def test_a_quickstart_shows_before_and_after_with_intervals_gains_outcomes_and_c
             "verdicts_per_second": 2500.7,
             "judge_errors": 3,
             "stages": {"warmup": 33.7, "evaluate before": 5.1},
-            "measured": {name: {"results": r} for name, r in (("before", before), ("raft", raft), ("grpo", grpo))},
+            "measured": {"before": before, "raft": raft, "grpo": grpo},
         }
     )
     text = capsys.readouterr().out

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rlvr import storage
 from rlvr.records import Task
+from rlvr.storage import read_entries
 from rlvr.tasks import load
-from rlvr.tasks._source import read_entries
 from rlvr.tasks.humaneval import Humaneval
 from rlvr.tasks.jsonl import Jsonl
 from rlvr.tasks.mbpp import Mbpp

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import architecture
 
 from rlvr import models
@@ -128,7 +129,11 @@ def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path
 
 
 def test_reinforcement_raises_the_reward(recipe, display, tmp_path):
-    train(recipe(GRPO, "steps=25", "tasks.limit=4", "optimizer.lr=3e-3", "checkpoint.every=0"), tmp_path / "r", display)
+    train(
+        recipe(GRPO, "steps=25", "tasks.limit=4", "tasks.seed=0", "optimizer.lr=3e-3", "checkpoint.every=0"),
+        tmp_path / "r",
+        display,
+    )
     reward = [row["reward"] for row in rows(tmp_path / "r" / "metrics.jsonl")]
     assert sum(reward[-5:]) / 5 > sum(reward[:5]) / 5 + 0.2
 
@@ -369,3 +374,51 @@ def test_a_group_that_nobody_can_judge_is_sampled_again_and_then_ends_the_run(re
     with pytest.raises(RunStoppedError, match=r"group \d+ could not be produced or judged in 3 attempts"):
         train(recipe(GRPO, "max_unjudged=1"), tmp_path / "run", display, sandbox=Gone())
     assert status(tmp_path / "run") == "failed"
+
+
+def test_a_recipe_that_fails_before_its_first_step_leaves_the_folder_free(recipe, display, tmp_path):
+    asked = recipe(GRPO, f"model.path={tmp_path / 'nowhere'}")
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            train(asked, tmp_path / "run", display)
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_tasks_are_noticed_on_resume(recipe, display, tmp_path):
+    tasks = list(Programs("train", depths=(1,), limit=8))
+    write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks])
+    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}})
+    train(asked, tmp_path / "run", display)
+    write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks[:5]])
+    with pytest.raises(ValueError, match=r"tasks of .* have changed"):
+        train(asked, tmp_path / "run", display, resume=True)
+
+
+def test_threads_and_dtype_of_the_recipe_are_those_of_the_learner(recipe, display, tmp_path, monkeypatch):
+    seen = []
+    update = Learner.update
+
+    def noting(self, examples, loss, step, seed):
+        seen.append((torch.get_num_threads(), next(self.model.network.parameters()).dtype))
+        return update(self, examples, loss, step, seed)
+
+    monkeypatch.setattr(Learner, "update", noting)
+    before = torch.get_num_threads()
+    train(recipe(SFT, "threads=2", "steps=1", "model.dtype=bfloat16"), tmp_path / "run", display)
+    torch.set_num_threads(before)
+    assert seen == [(2, torch.bfloat16)]
+
+
+def test_the_last_step_is_evaluated_whatever_the_rhythm(recipe, display, tmp_path):
+    asked = recipe(GRPO, "evaluation={tasks: [{name: programs:validation, limit: 2}], every: 3, samples: 1}")
+    train(asked, tmp_path / "run", display)
+    assert [row["step"] for row in rows(tmp_path / "run" / "metrics.jsonl") if "evaluation" in row] == [0, 3, 4]
+
+
+def test_a_prompt_without_room_for_an_answer_is_named_before_the_first_step(recipe, display, tmp_path):
+    task = next(iter(Programs("train", depths=(1,))))
+    long = {**task.to_json(), "id": "endless", "prompt": task.prompt * 100}
+    write_lines(tmp_path / "T.jsonl", [task.to_json(), long])
+    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}})
+    with pytest.raises(ValueError, match="prompt of task endless"):
+        train(asked, tmp_path / "run", display)

@@ -38,6 +38,14 @@ Source = Annotated[
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Judging processes; 0: one for each core.")]
 Isolation = Annotated[str, typer.Option("--isolation", help="How programs are contained.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
+Samples = Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")]
+Seeds = Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")]
+Temperature = Annotated[float, typer.Option(min=0.01)]
+TopP = Annotated[float, typer.Option(min=0.01, max=1.0)]
+TopK = Annotated[int, typer.Option(min=0)]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Longest completion, instead of the task's.")]
+Greedy = Annotated[bool, typer.Option(help="One more completion for each task, without chance.")]
+Ks = Annotated[list[int] | None, typer.Option("--k", help="Values of k for pass@k [1].")]
 
 
 def main() -> None:
@@ -49,6 +57,11 @@ def main() -> None:
         app(args=spread(sys.argv[1:]))
     except (ValueError, LookupError, FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError) as error:
         print(f"rlvr: {_message(error)}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers", "tokenizers", "safetensors"):
+            raise
+        print(f"rlvr: sampling and training need {error.name}: pip install 'rlvr[train]'", file=sys.stderr)
         sys.exit(2)
     except (FloatingPointError, RunStoppedError) as stop:
         print(f"rlvr: stopped. {stop}", file=sys.stderr)
@@ -152,8 +165,8 @@ def train(
     from rlvr.run import default_path
 
     loaded = load_recipe(recipe, overrides or [])
-    if resume and out is None:
-        raise ValueError("--resume needs --out, the folder of the run to continue")
+    if resume and (out is None or not (out / "run.json").exists()):
+        raise FileNotFoundError(f"--resume needs --out, the folder of the run to continue; {out} holds no run.json")
     from rlvr.train import describe
     from rlvr.train import train as run
 
@@ -171,13 +184,13 @@ def generate(
     model: Annotated[str, typer.Argument(help="A model's folder, a run, or a name on the hub.")],
     tasks: TaskNames,
     out: Out,
-    n: Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")] = 1,
-    seeds: Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")] = None,
-    temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1.0)] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0)] = 0,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion, instead of the task's.")] = None,
-    greedy: Annotated[bool, typer.Option(help="One more completion for each task, without chance.")] = True,
+    n: Samples = 1,
+    seeds: Seeds = None,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 1.0,
+    top_k: TopK = 0,
+    max_tokens: MaxTokens = None,
+    greedy: Greedy = True,
     source: Source = None,
     limit: Limit = None,
 ) -> None:
@@ -193,7 +206,7 @@ def generate(
 @app.command()
 def score(
     folder: Annotated[Path, typer.Argument(help="A folder that `generate` wrote.")],
-    k: Annotated[list[int] | None, typer.Option("--k", help="Values of k for pass@k [1].")] = None,
+    k: Ks = None,
     workers: Workers = 0,
     isolation: Isolation = "process",
 ) -> None:
@@ -202,7 +215,7 @@ def score(
     from rlvr.report.table import print_results
 
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        results = run(folder, k or [1], sandbox, screen)
+        results = run(folder, k or [], sandbox, screen)
     print_results(results)
 
 
@@ -211,14 +224,14 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A model's folder, a run, or a name on the hub.")],
     tasks: TaskNames,
     out: Out,
-    n: Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")] = 1,
-    k: Annotated[list[int] | None, typer.Option("--k", help="Values of k for pass@k [1].")] = None,
-    seeds: Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")] = None,
-    temperature: Annotated[float, typer.Option(min=0.01)] = 1.0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1.0)] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0)] = 0,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest completion, instead of the task's.")] = None,
-    greedy: Annotated[bool, typer.Option(help="One more completion for each task, without chance.")] = True,
+    n: Samples = 1,
+    k: Ks = None,
+    seeds: Seeds = None,
+    temperature: Temperature = 1.0,
+    top_p: TopP = 1.0,
+    top_k: TopK = 0,
+    max_tokens: MaxTokens = None,
+    greedy: Greedy = True,
     source: Source = None,
     limit: Limit = None,
     workers: Workers = 0,
@@ -229,10 +242,8 @@ def evaluate(
     from rlvr.report.table import print_results
 
     plan = _plan(n, seeds, temperature, top_p, top_k, max_tokens, greedy)
-    if k and max(k) > n * len(plan.seeds):
-        raise ValueError(f"pass@{max(k)} needs at least {max(k)} samples of each task; --n gives {n * len(plan.seeds)}")
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [1], sandbox, screen)
+        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [], sandbox, screen)
     print_results(results)
 
 

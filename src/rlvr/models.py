@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from rlvr.records import Json, Message
 
 END, PAD = "<|end|>", "<|pad|>"
+_THREADS = torch.get_num_threads()
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,11 @@ class Model:
         return sum(p.numel() for p in self.network.parameters())
 
     def fingerprint(self) -> str:
-        """SHA-256 over the shape and the sums of every weight, and the tokenizer's vocabulary."""
+        """SHA-256 over every weight and the tokenizer's vocabulary."""
         digest = hashlib.sha256()
         for name, weight in sorted(self.network.state_dict().items()):
-            values = weight.double()
-            digest.update(
-                f"{name} {tuple(weight.shape)} {values.sum().item()} {values.square().sum().item()}\n".encode()
-            )
+            digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
+            digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
         return digest.hexdigest()
 
@@ -105,7 +103,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
 
 
-def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int) -> Model:
+def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int, dtype: str = "float32") -> Model:
     """A randomly initialised network from a transformers configuration (`model_type`, sizes ...).
 
     The vocabulary and the special tokens are the tokenizer's. Raises `ValueError` for an unknown `model_type`.
@@ -127,7 +125,7 @@ def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int) -> Model:
         network = AutoModelForCausalLM.from_config(config)
     except (ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise ValueError(f"cannot build the architecture {kind!r}: {error}") from error
-    return Model(network.float(), tokenizer)
+    return Model(network.to(getattr(torch, dtype)), tokenizer)
 
 
 def load(path: str, dtype: str = "auto") -> Model:
@@ -143,11 +141,23 @@ def load(path: str, dtype: str = "auto") -> Model:
         tokenizer = AutoTokenizer.from_pretrained(path)
         network: Any = AutoModelForCausalLM.from_pretrained(path, dtype=wanted)
     except OSError as error:
-        raise FileNotFoundError(
-            f"no model at {path!r}: there is no such folder, and the Hugging Face hub did not give it either "
-            f"({str(error).splitlines()[0]})"
-        ) from error
+        raise _nowhere(path, error) from error
     return Model(network.to(device), tokenizer)
+
+
+def check(path: str) -> None:
+    """Raises like `load` where there is no model at `path`, without loading its weights."""
+    try:
+        AutoConfig.from_pretrained(_weights_folder(path))
+    except (OSError, ValueError) as error:
+        raise _nowhere(path, error) from error
+
+
+def _nowhere(path: str, error: Exception) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"no model at {path!r}: there is no such folder, and the Hugging Face hub did not give it either "
+        f"({str(error).splitlines()[0]})"
+    )
 
 
 def _weights_folder(path: str) -> str:
@@ -164,19 +174,10 @@ def _weights_folder(path: str) -> str:
 
 
 def save(model: Model, folder: Path, facts: Mapping[str, Json]) -> None:
-    """Write weights (safetensors), tokenizer and a model card, aside and then moved into place.
-
-    transformers and vLLM load the folder without this package.
-    """
-    aside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    model.network.save_pretrained(aside)
-    model.tokenizer.save_pretrained(aside)
-    (aside / "README.md").write_text(_card(facts), encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(aside, folder)
+    """Write weights (safetensors), tokenizer and a model card; transformers and vLLM load them without this package."""
+    model.network.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(_card({**facts, "parameters": model.parameters}), encoding="utf-8")
 
 
 def use_threads(threads: int) -> int:
@@ -185,7 +186,7 @@ def use_threads(threads: int) -> int:
     Two threads on a busy two-core machine spin at barriers and were seen to be many times slower than one.
     """
     if threads == 0:
-        threads = 1 if (os.cpu_count() or 1) <= 4 else torch.get_num_threads()
+        threads = 1 if (os.cpu_count() or 1) <= 4 else _THREADS
     torch.set_num_threads(threads)
     return threads
 

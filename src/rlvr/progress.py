@@ -42,14 +42,9 @@ class Display:
     def __init__(self, console: "Console", bars: "Progress | None", every_s: float = 10.0) -> None:
         self.console, self.bars, self.every_s = console, bars, every_s
 
-    @contextmanager
-    def stage(self, name: str, total: int, done: int = 0) -> Iterator[Stage]:
+    def stage(self, name: str, total: int, done: int = 0) -> Stage:
         """done: of an earlier call, so that the time left is told from this one's speed."""
-        yield Stage(self, name, total, done)
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        return Stage(self, name, total, done)
 
 
 @contextmanager

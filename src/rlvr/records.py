@@ -65,7 +65,7 @@ class Limits(Record):
     open_files: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("cpu_s", "wall_s", "memory_mb"):
+        for name in ("cpu_s", "wall_s", "memory_mb", "output_kb", "processes", "open_files"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"field limits.{name} should be a number above 0, not {value}")

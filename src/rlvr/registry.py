@@ -18,9 +18,13 @@ from typing import Any
 @cache
 def names(shelf: str) -> tuple[str, ...]:
     """Everything on a shelf, sorted."""
-    own = {module.name for module in iter_modules(import_module(f"rlvr.{shelf}").__path__)}
     outside = {point.name for point in entry_points(group=f"rlvr.{shelf}")}
-    return tuple(sorted(name for name in own | outside if not name.startswith("_")))
+    return tuple(sorted(_own(shelf) | outside))
+
+
+def _own(shelf: str) -> set[str]:
+    files = iter_modules(import_module(f"rlvr.{shelf}").__path__)
+    return {module.name for module in files if not module.name.startswith("_")}
 
 
 def find(shelf: str, name: str, *, trusted: bool = False) -> type:
@@ -41,10 +45,10 @@ def find(shelf: str, name: str, *, trusted: bool = False) -> type:
 
 @cache
 def _load(shelf: str, name: str) -> type:
-    # Entry points are read from the metadata of every installed package: milliseconds, so once.
-    for point in entry_points(group=f"rlvr.{shelf}"):
-        if point.name == name:
-            return point.load()
+    # Our own files first: what else is installed must not change what a dataset's verifier means.
+    if name not in _own(shelf):
+        # Read from the metadata of every installed package: milliseconds, so once.
+        return next(point for point in entry_points(group=f"rlvr.{shelf}") if point.name == name).load()
     module = import_module(f"rlvr.{shelf}.{name}")
     public = [
         value

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from rlvr import registry
 from rlvr.engines import Engine, Request, Sampling
 from rlvr.records import Completion, Rollout, Task, Turn, Verdict
 from rlvr.rewards import Reward
+from rlvr.sandboxes import Sandbox
 from rlvr.scheduler import Scheduler, Ticket, position
+from rlvr.verifiers import Verifier
 
 if TYPE_CHECKING:
     from rlvr.models import Model
@@ -26,7 +28,7 @@ def check(tasks: Sequence[Task]) -> None:
     Raises `LookupError` for an unknown verifier and `ValueError` for a reference that it cannot use.
     """
     for task in tasks:
-        registry.build("verifiers", task.verifier).check(task)
+        _verifier(task.verifier).check(task)
 
 
 def check_demonstrations(tasks: Sequence[Task]) -> None:
@@ -39,17 +41,30 @@ def check_demonstrations(tasks: Sequence[Task]) -> None:
             )
 
 
-def judge(pairs: Sequence[tuple[Task, Completion]], sandbox: Any) -> list[Verdict]:
+def check_prompts(tasks: Iterable[Task], model: "Model") -> None:
+    """Raises `ValueError` that names the task whose prompt leaves the model no position for an answer."""
+    for task in tasks:
+        length = len(model.encode_prompt(task.prompt))
+        if not 0 < length < model.positions:
+            raise ValueError(
+                f"the prompt of task {task.id} has {length} tokens, and the model has {model.positions} positions"
+            )
+
+
+def judge(pairs: Sequence[tuple[Task, Completion]], sandbox: Sandbox) -> list[Verdict]:
     """A verdict for each pair, in order. sandbox: an opened one of the sandboxes' shelf."""
     by_verifier: dict[str, list[int]] = {}
     for n, (task, _) in enumerate(pairs):
         by_verifier.setdefault(task.verifier, []).append(n)
     verdicts: dict[int, Verdict] = {}
     for name, numbers in by_verifier.items():
-        verifier = registry.build("verifiers", name)
-        mine = verifier.judge_many([pairs[n] for n in numbers], sandbox)
+        mine = _verifier(name).judge_many([pairs[n] for n in numbers], sandbox)
         verdicts.update(zip(numbers, mine, strict=True))
     return [verdicts[n] for n in range(len(pairs))]
+
+
+def _verifier(name: str) -> Verifier:
+    return registry.build("verifiers", name)
 
 
 def sample_seed(run: int, task_id: str, index: int, attempt: int) -> int:
@@ -64,6 +79,9 @@ class Account:
 
     seconds: dict[str, float] = field(default_factory=lambda: {"generate": 0.0, "judge": 0.0})
     judged: int = 0
+    judge_errors: int = 0
+    why: str = ""
+    """Of the last judge error."""
 
 
 class Demonstrations:
@@ -97,7 +115,7 @@ class Rollouts:
         tasks: Sequence[Task],
         model: "Model",
         engine: Engine,
-        sandbox: Any,
+        sandbox: Sandbox,
         scheduler: Scheduler[Group],
         *,
         group_size: int,
@@ -150,8 +168,12 @@ class Rollouts:
             for ticket, (_, completions) in zip(tickets, finished, strict=True)
             for completion in completions
         ]
-        verdicts = iter(judge(pairs, self._sandbox))
-        account.judged += len(pairs)
+        judged = judge(pairs, self._sandbox)
+        account.judged += len(judged)
+        for verdict in judged:
+            if verdict.passed is None:
+                account.judge_errors, account.why = account.judge_errors + 1, verdict.why
+        verdicts = iter(judged)
         for ticket, (_, completions) in zip(tickets, finished, strict=True):
             task = self._task(ticket)
             rollouts = [Rollout(task, (Turn(completion, next(verdicts)),)) for completion in completions]

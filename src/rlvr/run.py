@@ -12,7 +12,6 @@ checkpoints/     step_N folders, each complete or absent
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -34,7 +33,7 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "sci
 
 
 class RunStoppedError(Exception):
-    """A run ended itself by a rule of its recipe; what it had done is kept."""
+    """A run ended itself by a rule of its recipe; its checkpoints are kept."""
 
 
 class Run:
@@ -47,6 +46,7 @@ class Run:
     @classmethod
     def create(cls, path: Path, config: str, seed: int) -> "Run":
         """A new folder. config: the resolved recipe as YAML. Raises `FileExistsError` if anything is there already."""
+        path = path.resolve()
         if (path / "run.json").exists():
             raise FileExistsError(f"{path} already holds a run; continue it with --resume, or choose another --out")
         if path.is_file() or (path.exists() and any(path.iterdir())):
@@ -88,12 +88,18 @@ class Run:
             file.write(f"{_now()} {sentence}\n")
 
     def finish(self, status: str, **facts: Json) -> None:
-        """status: finished, interrupted or failed. Adds wall and CPU seconds, children included."""
+        """status: finished, interrupted or failed. Adds wall and CPU seconds, ended children included."""
         spent = self._facts.setdefault("spent", {"seconds": 0.0, "cpu_seconds": 0.0})
         spent["seconds"] = round(spent["seconds"] + time.monotonic() - self._started, 3)
         spent["cpu_seconds"] = round(spent["cpu_seconds"] + cpu_seconds() - self._cpu, 3)
         self._facts.update(facts)
         self._save(status)
+
+    def discard_if_empty(self) -> None:
+        """Remove the folder of a run that made nothing, so that a corrected recipe can have it."""
+        made = [self.path / name for name in ("warmup", *APPENDED)]
+        if not self.checkpoints() and not any(path.exists() for path in made):
+            shutil.rmtree(self.path)
 
     def lengths(self) -> dict[str, int]:
         """Bytes of the files that grow, for a checkpoint."""
@@ -138,8 +144,8 @@ class Run:
 
 def cpu_seconds() -> float:
     """CPU seconds of this process and of its children that have ended."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def default_path(name: str) -> Path:

@@ -100,6 +100,43 @@ def _decode_line(line: bytes, where: str) -> Json | ValueError:
         return ValueError(f"{where}: not readable: {error}")
 
 
+def read_entries(path: str | Path) -> Iterator[tuple[int, Json | ValueError]]:
+    """The rows of a JSONL file or of one JSON list, each with its line from 0: the value, or what is wrong with it."""
+    with open_bytes(path) as file:
+        start = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:1] != b"[":
+        yield from read_lines(path)
+        return
+    try:
+        with open_text(path) as file:
+            text = file.read()
+    except (UnicodeDecodeError, EOFError, OSError) as error:
+        yield 0, ValueError(f"{path}:1: not a JSON list: {error}")
+        return
+    yield from _list_items(text, path)
+
+
+def _list_items(text: str, path: str | Path) -> Iterator[tuple[int, Json | ValueError]]:
+    """The items of a JSON list one by one, since `json.loads` would not tell on which line each of them is."""
+    decoder = json.JSONDecoder()
+    blank = " \t\r\n"
+    at, line = text.index("[") + 1, 0
+    counted = 0
+    while True:
+        while at < len(text) and text[at] in blank + ",":
+            at += 1
+        line += text.count("\n", counted, at)
+        counted = at
+        if text[at : at + 1] == "]":
+            return
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            yield line, ValueError(f"{path}:{line + 1}: not JSON: {getattr(error, 'msg', error)}")
+            return
+        yield line, value
+
+
 def read_records(path: str | Path, cls: type[R]) -> Iterator[R]:
     """The records of a JSONL file. Raises `ValueError` naming file, line and field at the first bad line."""
     for number, row in read_lines(path):

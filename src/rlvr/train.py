@@ -3,6 +3,8 @@
 SFT, RAFT and GRPO share it; which of them runs is a name in the recipe.
 """
 
+import hashlib
+import json
 import signal
 import threading
 import time
@@ -24,8 +26,18 @@ from rlvr.learner.step import Learner
 from rlvr.objectives import Objective
 from rlvr.progress import Display, Stage
 from rlvr.records import Json, Task
-from rlvr.rollout import Account, Demonstrations, Group, Rollouts, check, check_demonstrations, statistics
+from rlvr.rollout import (
+    Account,
+    Demonstrations,
+    Group,
+    Rollouts,
+    check,
+    check_demonstrations,
+    check_prompts,
+    statistics,
+)
 from rlvr.run import Run, RunStoppedError
+from rlvr.sandboxes import Sandbox
 from rlvr.scheduler import Scheduler
 from rlvr.storage import write_lines
 
@@ -71,6 +83,9 @@ def resolve(recipe: TrainRecipe) -> Parts:
         resolve(recipe.model.recipe)
     if recipe.staleness and recipe.engine.name == "local":
         raise ValueError("the local engine samples from the learner's own weights, so staleness must be 0 with it")
+    for key in () if parts.samples else ("sampling", "reward", "max_unjudged"):
+        if getattr(recipe, key) != TrainRecipe.model_fields[key].default:
+            raise ValueError(f"{recipe.objective.name} samples nothing, so {key} has no effect; leave it out")
     if objective.exact_sampling and (recipe.sampling.top_p < 1 or recipe.sampling.top_k):
         raise ValueError(
             f"{recipe.objective.name} weighs samples by the log-probs of the full distribution, so sampling.top_p must "
@@ -82,6 +97,8 @@ def resolve(recipe: TrainRecipe) -> Parts:
 def describe(recipe: TrainRecipe) -> str:
     """What a run would do: the resolved recipe and its arithmetic. Raises like `resolve`."""
     parts = resolve(recipe)
+    if recipe.model.path is not None:
+        models.check(recipe.model.path)
     lines = [resolved(recipe).rstrip(), ""]
     if recipe.model.recipe is not None:
         warmup = recipe.model.recipe
@@ -102,26 +119,36 @@ def describe(recipe: TrainRecipe) -> str:
 
 
 def train(
-    recipe: TrainRecipe, out: Path, display: Display, *, resume: bool = False, sandbox: Any = None
+    recipe: TrainRecipe,
+    out: Path,
+    display: Display,
+    *,
+    resume: bool = False,
+    sandbox: Sandbox | None = None,
+    warmup: Path | None = None,
 ) -> dict[str, Json]:
     """Run a recipe into the folder `out`; returns totals: `judged`, `judge_errors`, `seconds` by phase.
 
-    sandbox: an opened one to share with other runs; None opens the recipe's own. Raises `KeyboardInterrupt` after an
-    interrupt, with the step finished and a checkpoint written: the same call with `resume` goes on.
+    resume: go on where a run in `out` stopped, if there is one. sandbox: an opened one to share with other runs; None
+    opens the recipe's own. warmup: the folder of the run of `model.recipe`, None for one inside `out`; it is trained
+    first where it is not finished. Raises `KeyboardInterrupt` after an interrupt, with the step finished and a
+    checkpoint written. A run that fails before its first step leaves no folder.
     """
     parts = resolve(recipe)
     config = resolved(recipe)
     run = Run.reopen(out, config) if resume and (out / "run.json").exists() else Run.create(out, config, recipe.seed)
     models.quiet()
-    models.use_threads(recipe.threads)
-    status = "failed"
+    status, training = "failed", None
     try:
         with ExitStack() as stack:
             if sandbox is None and (parts.samples or parts.evaluation):
                 sandbox = stack.enter_context(recipe.sandbox.build().open())
-            model = _start(recipe, parts, out, display, resume, sandbox)
+            model = _start(recipe, parts, warmup or out / "warmup", display, resume, sandbox)
+            # After the warm-up, which may have set its own.
+            models.use_threads(recipe.threads)
             engine = stack.enter_context(recipe.engine.build().open(model))
-            totals = _Training(recipe, parts, run, model, engine, sandbox).go(display)
+            training = _Training(recipe, parts, run, model, engine, sandbox)
+            totals = training.go(display)
         status = "finished"
         return totals
     except KeyboardInterrupt:
@@ -132,16 +159,19 @@ def train(
         raise
     finally:
         run.finish(status)
+        if status == "failed" and training is None:
+            run.discard_if_empty()
 
 
 class _Training:
     """One run under way."""
 
     def __init__(
-        self, recipe: TrainRecipe, parts: Parts, run: Run, model: models.Model, engine: Any, sandbox: Any
+        self, recipe: TrainRecipe, parts: Parts, run: Run, model: models.Model, engine: Any, sandbox: Sandbox | None
     ) -> None:
         self._recipe, self._parts, self._run = recipe, parts, run
         self._model, self._engine, self._sandbox = model, engine, sandbox
+        check_prompts((*parts.tasks, *parts.evaluation), model)
         # Imitation is of text: at temperature 1, with dropout. Where log-probs are compared they must be the sampler's.
         compared = parts.objective.exact_sampling
         temperature = recipe.sampling.temperature if compared else 1.0
@@ -155,6 +185,7 @@ class _Training:
         if not parts.samples:
             return Demonstrations(parts.tasks, self._model, recipe.batch_size, recipe.seed)
         drawn = recipe.sampling
+        assert self._sandbox is not None, "what samples is judged"
         return Rollouts(
             parts.tasks,
             self._model,
@@ -175,13 +206,14 @@ class _Training:
             write_lines(run.path / "tasks.jsonl", [task.to_json() for task in self._parts.tasks])
             if recipe.evaluation.every:
                 run.metrics({"step": 0, **self._evaluated()})
-        with display.stage(recipe.name, recipe.steps, done=step) as stage, _interruptible() as interrupted:
+        stage = display.stage(recipe.name, recipe.steps, done=step)
+        with _interruptible() as interrupted:
             while step < recipe.steps:
                 step = self._step(step, stage)
                 last = step == recipe.steps or bool(interrupted)
                 if last or (recipe.checkpoint.every and step % recipe.checkpoint.every == 0):
                     self._save(step)
-                if interrupted and step < recipe.steps:
+                if interrupted:
                     raise KeyboardInterrupt(f"stopped after step {step} of {recipe.steps}; continue with --resume")
         return self._totals
 
@@ -189,6 +221,7 @@ class _Training:
         """One batch; returns the number of steps done."""
         recipe, parts = self._recipe, self._parts
         groups, account = self._source.batch(step)
+        self._count(step + 1, account)
         examples = parts.objective.examples(groups)
         started = time.perf_counter()
         metrics = self._learner.update(examples, parts.objective.loss, step, recipe.seed)
@@ -197,24 +230,25 @@ class _Training:
         row: dict[str, Any] = {"step": step + 1, **metrics, "examples": len(examples)}
         if parts.samples:
             row.update(statistics(groups))
+            row.update(stale=self._scheduler.stale, retried=self._scheduler.retried)
             self._run.rollouts(_rollout_rows(step + 1, groups))
-        if recipe.evaluation.every and (step + 1) % recipe.evaluation.every == 0:
+        if recipe.evaluation.every and ((step + 1) % recipe.evaluation.every == 0 or step + 1 == recipe.steps):
             row.update(self._evaluated())
         self._run.metrics({**row, "seconds": {key: round(value, 4) for key, value in account.seconds.items()}})
         stage.advance(shown=_shown(row, account))
-        self._count(row, account)
+        self._spent({"learn": account.seconds["learn"]})
         return step + 1
 
-    def _count(self, row: Mapping[str, Any], account: Account) -> None:
+    def _count(self, step: int, account: Account) -> None:
+        """Add up what a batch took, and stop before anything is learned from one that was hardly judged."""
         totals = self._totals
         totals["judged"] += account.judged
+        totals["judge_errors"] += account.judge_errors
         self._spent(account.seconds)
-        errors = row.get("outcomes", {}).get("judge_error", 0)
-        totals["judge_errors"] += errors
-        if row.get("unjudged_share", 0.0) > self._recipe.max_unjudged:
+        if account.judge_errors > self._recipe.max_unjudged * account.judged:
             raise RunStoppedError(
-                f"step {row['step']}: {errors} of {account.judged} rollouts could not be judged, more than "
-                f"max_unjudged={self._recipe.max_unjudged} allows; the reasons are in traces/rollouts.jsonl"
+                f"step {step}: {account.judge_errors} of {account.judged} rollouts could not be judged, more than "
+                f"max_unjudged={self._recipe.max_unjudged} allows; {account.why}"
             )
 
     def _spent(self, phases: Mapping[str, float]) -> None:
@@ -227,6 +261,7 @@ class _Training:
         started = time.perf_counter()
         rows = list(sample(self._model, self._engine, tasks, plan))
         generated = time.perf_counter()
+        assert self._sandbox is not None, "what is evaluated is judged"
         scores, _ = scored(tasks, rows, self._sandbox)
         self._spent({"generate": generated - started, "judge": time.perf_counter() - generated})
         self._totals["judged"] += len(scores)
@@ -239,6 +274,7 @@ class _Training:
         if not folder.exists():
             ledger = {
                 "step": step,
+                "tasks": self._tasks_digest(),
                 "scheduler": self._scheduler.state(),
                 "lengths": run.lengths(),
                 "totals": self._totals,
@@ -248,6 +284,10 @@ class _Training:
         run.forget_checkpoints(recipe.checkpoint.keep)
         run.log(f"checkpoint step_{step}")
 
+    def _tasks_digest(self) -> str:
+        tasks = [task.to_json() for task in (*self._parts.tasks, *self._parts.evaluation)]
+        return hashlib.sha256(json.dumps(tasks, sort_keys=True).encode()).hexdigest()
+
     def _resume(self) -> int:
         """Go back to the newest checkpoint, if there is one; returns the steps done."""
         found = self._run.checkpoints()
@@ -255,6 +295,8 @@ class _Training:
             self._run.rewind({})
             return 0
         ledger = checkpoints.restore(found[-1], self._learner)
+        if ledger["tasks"] != self._tasks_digest():
+            raise ValueError(f"the tasks of {self._run.path} have changed since it began, so it cannot be resumed")
         self._scheduler.restore(ledger["scheduler"])
         self._engine.load(self._scheduler.version, self._model.network)
         self._run.rewind(ledger["lengths"])
@@ -264,7 +306,9 @@ class _Training:
         return ledger["step"]
 
 
-def _start(recipe: TrainRecipe, parts: Parts, out: Path, display: Display, resume: bool, sandbox: Any) -> models.Model:
+def _start(
+    recipe: TrainRecipe, parts: Parts, warmup: Path, display: Display, resume: bool, sandbox: Sandbox | None
+) -> models.Model:
     """The model that a run starts from."""
     section = recipe.model
     # Small updates vanish in bfloat16 weights, so training keeps float32 ones unless the recipe says otherwise.
@@ -272,14 +316,15 @@ def _start(recipe: TrainRecipe, parts: Parts, out: Path, display: Display, resum
     if section.path is not None:
         return models.load(section.path, dtype)
     if section.recipe is not None:
-        folder = out / "warmup"
-        if not (folder / "checkpoints" / f"step_{section.recipe.steps}").exists():
-            train(section.recipe, folder, display, resume=resume, sandbox=sandbox)
-        return models.load(str(folder), dtype)
+        if not (warmup / "checkpoints" / f"step_{section.recipe.steps}").exists():
+            shared = sandbox if section.recipe.sandbox == recipe.sandbox else None
+            train(section.recipe, warmup, display, resume=resume, sandbox=shared)
+        return models.load(str(warmup), dtype)
     assert section.architecture is not None
     assert section.tokenizer is not None
     texts = _texts(parts.tasks[: section.tokenizer.documents])
-    return models.build(section.architecture, models.train_tokenizer(texts, section.tokenizer.vocab_size), recipe.seed)
+    tokenizer = models.train_tokenizer(texts, section.tokenizer.vocab_size)
+    return models.build(section.architecture, tokenizer, recipe.seed, dtype)
 
 
 def _texts(tasks: Sequence[Task]) -> Iterator[str]:

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from rlvr.config import dialect
 from rlvr.config.errors import problems, shown
-from rlvr.config.plugins import Plugin, plugin, task_source
+from rlvr.config.plugins import Plugin, plugin, task_options, task_source
 from rlvr.config.train_recipe import TrainRecipe
+from rlvr.records import Json
 from rlvr.storage import is_remote, open_text
 
 __all__ = ["Plugin", "TrainRecipe", "digest", "load_recipe", "plugin", "resolved", "task_source"]
@@ -33,6 +34,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TrainRecipe:
     for override in overrides:
         _set(data, override)
     _inline(data, "", (str(path),))
+    _sow(data, 0)
     try:
         return TrainRecipe.model_validate_json(json.dumps(data))
     except ValidationError as error:
@@ -85,6 +87,15 @@ def _inline(data: dict[str, Any], folder: str, above: tuple[str, ...]) -> None:
                 model["architecture"] = json.load(file)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}") from error
+
+
+def _sow(data: dict[str, Any], seed: Json) -> None:
+    """A run's seed is also that of the recipe it starts from and of its tasks, unless they have their own."""
+    seed = data.setdefault("seed", seed)
+    if isinstance(tasks := data.get("tasks"), dict) and "seed" in task_options(tasks):
+        tasks.setdefault("seed", seed)
+    if isinstance(model := data.get("model"), dict) and isinstance(parent := model.get("recipe"), dict):
+        _sow(parent, seed)
 
 
 def _beside(folder: str, path: str) -> str:

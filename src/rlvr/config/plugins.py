@@ -68,6 +68,15 @@ def task_source(given: Json) -> Plugin:
     return plugin("tasks", {**given, **extra, "name": found})
 
 
+def task_options(given: Mapping[str, Json]) -> tuple[str, ...]:
+    """The options of the source that `given` names; none where there is no such source, which is said elsewhere."""
+    try:
+        cls = registry.find("tasks", registry.task_source(str(given.get("name")))[0], trusted=True)
+    except LookupError:
+        return ()
+    return tuple(registry.options(cls)) if dataclasses.is_dataclass(cls) else ()
+
+
 @cache
 def _options(cls: type) -> type[BaseModel]:
     """The fields of a plug-in as a strict model."""

@@ -127,7 +127,7 @@ class TrainRecipe(_Section):
     name: Annotated[str, Field(min_length=1)]
     """What reports call the run; the stem of the file unless given."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Everything random follows from it."""
+    """Everything random follows from it: the seeds of `tasks` and of a recipe in `model` are the same unless given."""
     steps: AtLeastOne
     """Batches to train on."""
     model: Model
@@ -158,6 +158,8 @@ class TrainRecipe(_Section):
     def _something_to_evaluate(self) -> Self:
         if self.evaluation.every and not self.evaluation.tasks:
             raise ValueError(f"evaluation.every is {self.evaluation.every}, but evaluation.tasks is empty")
+        if self.evaluation.tasks and not self.evaluation.every:
+            raise ValueError("evaluation.tasks are given, but evaluation.every is 0, which is never")
         return self
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rlvr.records import Json, Task
 
 RESAMPLES = 2000
-GROUPINGS = ("dataset", "split", "depth", "level", "subject")
+GROUPINGS = ("dataset", "split", "depth")
 """Facts in `Task.meta` by which results are also reported, where tasks differ in them."""
 
 
@@ -22,6 +22,12 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     if not 0 < k <= n or not 0 <= correct <= n:
         raise ValueError(f"pass@{k} needs at least {k} samples and at most as many correct ones, not {correct} of {n}")
     return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def check_ks(ks: Sequence[int], samples: int) -> None:
+    """Raises `ValueError` where pass@k needs more samples of each task than there are."""
+    if ks and not 0 < min(ks) <= max(ks) <= samples:
+        raise ValueError(f"pass@{max(ks)} needs at least {max(ks)} samples of each task, and there are {samples}")
 
 
 def interval(values: Sequence[float], seed: int = 0) -> dict[str, float]:

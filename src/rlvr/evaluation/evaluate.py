@@ -3,25 +3,27 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rlvr import models
 from rlvr.engines.local import Local
+from rlvr.evaluation.estimate import check_ks
 from rlvr.evaluation.generate import Plan, generate
 from rlvr.evaluation.score import score
 from rlvr.progress import Display
 from rlvr.records import Json, Task
 from rlvr.rollout import check
+from rlvr.sandboxes import Sandbox
 
 
 def evaluate(
-    model: str, tasks: Sequence[Task], out: Path, plan: Plan, ks: Sequence[int], sandbox: Any, screen: Display
+    model: str, tasks: Sequence[Task], out: Path, plan: Plan, ks: Sequence[int], sandbox: Sandbox, screen: Display
 ) -> tuple[dict[str, Json], dict[str, float]]:
     """Results (as in `results.json`) and the seconds of both halves.
 
     model: a folder, a run or a hub id. Raises before any sampling where a task cannot be judged.
     """
     check(tasks)
+    check_ks(ks, plan.samples * len(plan.seeds))
     started = time.perf_counter()
     complete(model, tasks, out, plan, screen)
     generated = time.perf_counter()

@@ -88,11 +88,14 @@ def generate(
             # Back to where a batch began: another batch has other shapes, and so other roundings.
             done -= done % TASKS_AT_ONCE
         write_lines(path, rows[: done * rows_per_task])
-    # Written again too: what only judging reads may have changed.
-    write_lines(out / "tasks.jsonl", [task.to_json() for task in tasks])
+    elif out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} holds files, and no generations to complete; choose another --out")
+    # The plan first, for it is what a later call knows the folder by; the tasks again, as their references may differ.
     write_text(out / "plan.json", json.dumps(header, indent=2) + "\n")
-    with screen.stage("generate", len(tasks) * rows_per_task) as stage, open(path, "a", encoding="utf-8") as file:
-        stage.advance(done * rows_per_task)
+    write_lines(out / "tasks.jsonl", [task.to_json() for task in tasks])
+    total = len(tasks) * rows_per_task
+    stage = screen.stage("generate", total, done=done * rows_per_task)
+    with open(path, "a", encoding="utf-8") as file:
         for row in sample(model, engine, tasks[done:], plan):
             file.write(dump_line(row))
             file.flush()

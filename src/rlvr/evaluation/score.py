@@ -1,14 +1,16 @@
 """The second half of an evaluation: judge stored completions and estimate, as often as one likes."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlvr.evaluation.estimate import summarise
+from rlvr.evaluation.estimate import check_ks, summarise
 from rlvr.progress import Display
 from rlvr.records import Completion, Json, Task
 from rlvr.rollout import judge
+from rlvr.sandboxes import Sandbox
 from rlvr.storage import read_lines, read_records, write_lines, write_text
 
 ROWS_AT_ONCE = 512
@@ -17,7 +19,7 @@ FIELDS = ("task_id", "seed", "index", "text", "tokens", "finish")
 
 
 def scored(
-    tasks: Sequence[Task], rows: Iterable[dict[str, Any]], sandbox: Any
+    tasks: Sequence[Task], rows: Iterable[dict[str, Any]], sandbox: Sandbox
 ) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
     """Each generation with its verdict, and beside it what judging cost: two lists in the order of `rows`."""
     by_id = {task.id: task for task in tasks}
@@ -33,23 +35,26 @@ def scored(
     return scores, costs
 
 
-def score(folder: Path, ks: Sequence[int], sandbox: Any, screen: Display) -> dict[str, Json]:
+def score(folder: Path, ks: Sequence[int], sandbox: Sandbox, screen: Display) -> dict[str, Json]:
     """Judge `generations.jsonl` of a folder; write `scores.jsonl`, `costs.jsonl` and `results.json`, return the last.
 
     The same generations give the same bytes, costs aside. Raises `FileNotFoundError` where there is nothing to score,
-    and `ValueError` where a row does not fit the folder's tasks, or where the generations are not complete.
+    and `ValueError` where a row does not fit the folder's tasks, the generations are not complete, or a k of `ks`
+    needs more samples than there are.
     """
     tasks = list(read_records(folder / "tasks.jsonl", Task))
     rows = _generations(folder, tasks)
+    drawn = Counter(row["task_id"] for row in rows if row["seed"] is not None)
+    check_ks(ks, max(drawn.values(), default=0))
     scores: list[dict[str, Json]] = []
     costs: list[dict[str, Json]] = []
-    with screen.stage("judge", len(rows)) as stage:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            chunk = rows[start : start + ROWS_AT_ONCE]
-            more_scores, more_costs = scored(tasks, chunk, sandbox)
-            scores.extend(more_scores)
-            costs.extend(more_costs)
-            stage.advance(len(chunk), {"passed": sum(s["outcome"] == "passed" for s in scores) / len(scores)})
+    stage = screen.stage("judge", len(rows))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        chunk = rows[start : start + ROWS_AT_ONCE]
+        more_scores, more_costs = scored(tasks, chunk, sandbox)
+        scores.extend(more_scores)
+        costs.extend(more_costs)
+        stage.advance(len(chunk), {"passed": sum(s["outcome"] == "passed" for s in scores) / len(scores)})
     results = summarise(tasks, scores, ks)
     write_lines(folder / "scores.jsonl", scores)
     write_lines(folder / "costs.jsonl", costs)

@@ -14,7 +14,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,6 @@ from rlvr.progress import Display, Stage
 from rlvr.records import Completion, Json, Limits, Task, Verdict
 from rlvr.rollout import check, judge
 from rlvr.tasks import load
-from rlvr.tasks._source import read_entries
 
 LONGEST_TEXT = 1_000_000
 """Characters of a completion. A longer one is no answer to anything, and is listed as an error."""
@@ -92,8 +91,7 @@ def verify(
         digest, lines = _digest(known, completions, isolation)
         partial = out.with_name(out.name + ".partial")
         sandbox = registry.build("sandboxes", "local", workers=workers, isolation=isolation)
-        bar = progress.stage("verify", lines) if progress else nullcontext()
-        with sandbox.open() as opened, bar as stage:
+        with sandbox.open() as opened:
             kept = _kept_rows(out, partial, digest)
             asked = _asked(known, completions, errors)
             before = [(index, task.id) for index, task, _ in islice(asked, len(kept))]
@@ -103,7 +101,9 @@ def verify(
             for row in kept:
                 tally.add(row)
             tally.cpu_s, started = 0.0, time.perf_counter()
-            _append(out, _judged(asked, opened), lines, stage, tally)
+            seen = kept[-1]["index"] + 1 if kept else 0
+            stage = progress.stage("verify", lines, done=seen) if progress else None
+            _append(out, _judged(asked, opened), range(seen, lines), stage, tally)
             seconds = time.perf_counter() - started
         partial.unlink()
         return Summary(
@@ -134,10 +134,10 @@ class _Tally:
             self.isolation.add(row["isolation"])
 
 
-def _append(out: Path, rows: Iterator[dict[str, Json]], lines: int, stage: Stage | None, tally: _Tally) -> None:
-    """Write the rows as they come and count them. lines: of the completions, for the bar."""
+def _append(out: Path, rows: Iterator[dict[str, Json]], lines: range, stage: Stage | None, tally: _Tally) -> None:
+    """Write the rows as they come and count them. lines: of the completions that are left, for the bar."""
     outcomes = tally.outcomes
-    seen = 0
+    seen = lines.start
     with open(out, "ab", buffering=0) as file:
         for row in rows:
             # One unbuffered write a row: an interrupt falls between rows.
@@ -146,8 +146,8 @@ def _append(out: Path, rows: Iterator[dict[str, Json]], lines: int, stage: Stage
             if stage:
                 stage.advance(row["index"] + 1 - seen, {"passed": outcomes["passed"] / outcomes.total()})
             seen = row["index"] + 1
-    if stage and seen < lines:
-        stage.advance(lines - seen)
+    if stage and seen < lines.stop:
+        stage.advance(lines.stop - seen)
 
 
 class _Errors:
@@ -186,7 +186,7 @@ class _Known:
     def read(self, tasks: str | Path | Iterable[Task]) -> None:
         if isinstance(tasks, str | Path):
             self._file = str(tasks)
-            entries = read_entries(tasks) if _is_file(tasks) else enumerate(load(str(tasks)))
+            entries = storage.read_entries(tasks) if _is_file(tasks) else enumerate(load(str(tasks)))
         else:
             entries = enumerate(tasks)
         for number, entry in entries:
@@ -316,7 +316,7 @@ def _digest(known: _Known, completions: str | Path, isolation: str) -> tuple[str
 
 
 def _is_file(tasks: str | Path) -> bool:
-    return "source" in registry.task_source(str(tasks))[1] or Path(tasks).is_file()
+    return "source" in registry.task_source(str(tasks))[1]
 
 
 def _refuse_bad_paths(tasks: str | Path | Iterable[Task], completions: str | Path, out: str | Path) -> None:

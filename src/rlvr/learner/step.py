@@ -65,10 +65,9 @@ class Learner:
     def _optimizer_step(self, examples: Sequence[Example], loss: Loss) -> dict[str, float]:
         settings, network = self._settings, self.model.network
         tokens = sum(example.weight * sum(example.mask[1:]) for example in examples)
-        sequences = sum(example.weight for example in examples)
         metrics: dict[str, float] = {"loss": 0.0}
         for micro in microbatches(examples, settings.tokens_per_microbatch, self.model.device):
-            value, extra = loss(self._forward(micro, tokens, sequences))
+            value, extra = loss(self._forward(micro, tokens))
             value.backward()
             metrics["loss"] += value.item()
             for key, part in extra.items():
@@ -86,7 +85,7 @@ class Learner:
             )
         return metrics
 
-    def _forward(self, micro: MicroBatch, tokens: float, sequences: float) -> Batch:
+    def _forward(self, micro: MicroBatch, tokens: float) -> Batch:
         logprobs, entropy = selected_logprobs(self.model.network, micro.tokens, micro.learned, self._temperature)
         return Batch(
             logprobs=logprobs,
@@ -96,7 +95,6 @@ class Learner:
             weight=micro.weight,
             sampler=micro.sampler,
             tokens=tokens,
-            sequences=sequences,
         )
 
     def state(self) -> list[Any]:

@@ -32,8 +32,6 @@ class Batch:
     """[N], log-probs of the policy that sampled; None for demonstrations."""
     tokens: float
     """Weighted learned tokens of the whole optimizer step, over all micro-batches and processes."""
-    sequences: float
-    """Weighted rows of the whole optimizer step."""
 
 
 class Objective(Protocol):

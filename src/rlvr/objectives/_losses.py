@@ -22,6 +22,7 @@ def pg(batch: Batch, *, clip_low: float, clip_high: float) -> "tuple[Tensor, dic
     """Clipped policy gradient per token (PPO, arXiv:1707.06347; asymmetric clip of DAPO, arXiv:2503.14476).
 
     -sum(weight * min(rho A, clip(rho, 1 - clip_low, 1 + clip_high) A)) / tokens, with rho = p / p_sampler.
+    The metric `kl` estimates KL(sampler || learner) by rho - 1 - log rho (Schulman's k3, samples being the sampler's).
     """
     assert batch.sampler is not None, "a policy gradient needs the sampler's log-probs"
     credit = batch.credit[batch.row]
@@ -34,7 +35,7 @@ def pg(batch: Batch, *, clip_low: float, clip_high: float) -> "tuple[Tensor, dic
     return loss, {
         "entropy": _mean(batch, batch.entropy),
         "clip_share": _mean(batch, (clipped < plain).float()),
-        "kl": _mean(batch, (-seen).exp() - 1 + seen),
+        "kl": _mean(batch, seen.exp() - 1 - seen),
         "logprob_gap": _mean(batch, seen.abs()),
     }
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GRPO:
-    """Clipped policy gradient with the group's mean reward as baseline; groups without contrast teach nothing."""
+    """Clipped policy gradient with the group's mean reward as baseline.
+
+    Groups without contrast teach nothing and are left out of the denominator too, so that a step stays as large late
+    in training, when most groups pass, as early.
+    """
 
     group_size: int = 8
     normalise: bool = True

@@ -73,7 +73,9 @@ class TrainingGroup:
 
     @property
     def rewards(self) -> list[float]:
-        return [sample.rollout.reward or 0.0 for sample in self.samples for _ in range(sample.count)]
+        """Of every judged sample."""
+        judged = [sample for sample in self.samples if sample.rollout.reward is not None]
+        return [sample.rollout.reward or 0.0 for sample in judged for _ in range(sample.count)]
 
     @property
     def contrast(self) -> bool:
@@ -203,7 +205,8 @@ def _gain(candidate: tuple[int, list[dict[str, Any]]], later: dict[str, tuple[in
     again = later.get(members[0]["task_id"])
     if again is None:
         return -1.0
-    return sum(row.get("reward") or 0.0 for row in again[1]) / len(again[1])
+    rewards = [row["reward"] for row in again[1] if row.get("reward") is not None]
+    return sum(rewards) / max(1, len(rewards))
 
 
 def _task(row: dict[str, Any]) -> Task | None:

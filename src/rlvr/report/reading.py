@@ -193,6 +193,8 @@ def _facts(sample: Sample) -> Mapping[str, Any]:
 
 def _mark(sample: Sample) -> str:
     passed = _facts(sample).get("passed")
+    if passed is None:
+        return '<span class="badge">not judged</span>'
     return '<span class="badge right">✓</span>' if passed else '<span class="badge wrong">✗</span>'
 
 

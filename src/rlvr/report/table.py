@@ -20,7 +20,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     summary: as `rlvr.quickstart.quickstart` returns it, with `measured`.
     """
     measured: Mapping[str, Any] = summary["measured"]
-    results = {ROWS[name]: found["results"] for name, found in measured.items()}
+    results = {ROWS[name]: found for name, found in measured.items()}
     console = _console()
     n = next(iter(results.values()))["n"]
     console.print(_scores(results, f"{n} held-out problems, 95 % intervals, gains in points"))

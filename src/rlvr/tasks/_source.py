@@ -1,6 +1,5 @@
 """From a name or a file to tasks: where a dataset is looked for, and rows that say what is wrong with them."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -133,46 +132,9 @@ def _unix(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_entries(path: str | Path) -> Iterator[tuple[int, Json | ValueError]]:
-    """The rows of a JSONL file or of one JSON list, each with its line from 0: the value, or what is wrong with it."""
-    with storage.open_bytes(path) as file:
-        start = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start[:1] != b"[":
-        yield from storage.read_lines(path)
-        return
-    try:
-        with storage.open_text(path) as file:
-            text = file.read()
-    except (UnicodeDecodeError, EOFError, OSError) as error:
-        yield 0, ValueError(f"{path}:1: not a JSON list: {error}")
-        return
-    yield from _list_items(text, path)
-
-
-def _list_items(text: str, path: str | Path) -> Iterator[tuple[int, Json | ValueError]]:
-    """The items of a JSON list one by one, since `json.loads` would not tell on which line each of them is."""
-    decoder = json.JSONDecoder()
-    blank = " \t\r\n"
-    at, line = text.index("[") + 1, 0
-    counted = 0
-    while True:
-        while at < len(text) and text[at] in blank + ",":
-            at += 1
-        line += text.count("\n", counted, at)
-        counted = at
-        if text[at : at + 1] == "]":
-            return
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError) as error:
-            yield line, ValueError(f"{path}:{line + 1}: not JSON: {getattr(error, 'msg', error)}")
-            return
-        yield line, value
-
-
 def read_rows(path: str | Path) -> Iterator[Row]:
     """The rows of a JSONL file or of one JSON list, compressed or not. Raises `ValueError` at the first bad one."""
-    for number, values in read_entries(path):
+    for number, values in storage.read_entries(path):
         if isinstance(values, ValueError):
             raise values
         where = f"{path}:{number + 1}"

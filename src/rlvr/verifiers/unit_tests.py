@@ -13,26 +13,17 @@ that the program must define).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from rlvr.judge import assembly
 from rlvr.judge.extraction import RULES, extract
 from rlvr.records import Completion, Execution, Job, Outcome, Task, Verdict
 from rlvr.registry import unknown
-
-
-class _Sandbox(Protocol):
-    def run_many(self, jobs: Sequence[Job]) -> list[Execution]: ...
+from rlvr.sandboxes import Sandbox
 
 
 @dataclass(frozen=True)
 class UnitTests:
     """Passed where every test ran to its end; `tests_passed` of `tests_total` otherwise (one per assert)."""
-
-    @property
-    def sandbox_needed(self) -> bool:
-        """The caller opens one sandbox for everything and hands it in."""
-        return True
 
     def check(self, task: Task) -> None:
         """Raises `ValueError` that names the task where its reference cannot be used."""
@@ -43,10 +34,10 @@ class UnitTests:
         except ValueError as error:
             raise ValueError(f"task {task.id}: {error}") from error
 
-    def judge(self, task: Task, completion: Completion, sandbox: _Sandbox) -> Verdict:
+    def judge(self, task: Task, completion: Completion, sandbox: Sandbox) -> Verdict:
         return self.judge_many([(task, completion)], sandbox)[0]
 
-    def judge_many(self, pairs: Sequence[tuple[Task, Completion]], sandbox: _Sandbox) -> list[Verdict]:
+    def judge_many(self, pairs: Sequence[tuple[Task, Completion]], sandbox: Sandbox) -> list[Verdict]:
         """One verdict per pair, in order. Raises `ValueError` for references that cannot be used."""
         extractions = [extract(completion.text, task.extraction) for task, completion in pairs]
         jobs = [
