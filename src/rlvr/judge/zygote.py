@@ -18,6 +18,8 @@ import time
 from typing import Any
 
 from rlvr.judge import candidate, limits, tester
+from rlvr.judge.jail import walls
+from rlvr.judge.jail.walls import Jail
 from rlvr.judge.wire import read_frame, write_frame
 
 # What programs import most; importing in every child would cost more than the fork.
@@ -36,64 +38,40 @@ _GROUPS_PER_TESTER = 500
 
 
 class _Place:
-    """Where one program runs: an empty folder of its own, and two capped places for what it prints."""
+    """Where one program runs: the jail's folder for programs, and two capped places for what it prints."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        os.mkdir(folder, 0o700)
+    def __init__(self, jail: Jail, folder: str) -> None:
+        self.jail = jail
         self.outputs = [_scratch(folder), _scratch(folder)]
 
     def close(self) -> list[str]:
-        """Remove everything; returns the heads of both outputs."""
+        """Leave it as it was found; returns the heads of both outputs."""
         heads = [os.pread(output, _SHOWN, 0).decode("utf-8", "replace") for output in self.outputs]
         for output in self.outputs:
             os.close(output)
-        _remove(self.folder)
+        self.jail.clean("program")
         return heads
 
 
 def _scratch(folder: str) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("output")
-    descriptor = os.open(f"{folder}.out", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(f"{folder}.out")
+    path = f"{folder}/{os.urandom(8).hex()}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(path)
     return descriptor
 
 
-def _remove(folder: str) -> None:
-    """Remove a folder whatever is in it: what nests is first moved up, since a path can be too long to name."""
-    try:
-        os.rmdir(folder)
-        return
-    except OSError:
-        os.chmod(folder, 0o700)
-    moved = 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                os.unlink(path)
-                continue
-            except OSError:
-                os.chmod(path, 0o700)
-            for inner in os.listdir(path):
-                moved += 1
-                os.rename(os.path.join(path, inner), os.path.join(folder, f"{moved}.moved"))
-            os.rmdir(path)
-    os.rmdir(folder)
-
-
 def _become(
-    descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float, crowd: limits.Crowd | None = None
+    jail: Jail, side: str, descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float
 ) -> None:
     """Turn a fresh fork into a confined process that has these descriptors, numbered from 0, and no others."""
     os.setsid()
+    jail.enter(side, most["processes"])
     for number, descriptor in enumerate([fcntl.fcntl(given, fcntl.F_DUPFD, 64) for given in descriptors]):
         os.dup2(descriptor, number, inheritable=number < 3)
     os.closerange(len(descriptors), os.sysconf("SC_OPEN_MAX"))
     limits.confine(cpu_s, memory, most["output_kb"] << 10, most["open_files"])
-    if crowd:
-        crowd.enter(most["processes"])
     limits.die_with_parent()
 
 
@@ -113,16 +91,15 @@ class _Tester:
 
 
 class Zygote:
-    """control: jobs in, results out. reports: handed to tests' processes. folder: where work folders are made."""
+    """control: jobs in, results out. reports: handed to tests' processes. folder: of this worker alone."""
 
-    def __init__(self, control: socket.socket, reports: socket.socket, folder: str) -> None:
+    def __init__(self, control: socket.socket, reports: socket.socket, folder: str, jail: Jail) -> None:
         self.control = control
         self.reports = reports
         self.folder = folder
+        self.jail = jail
         self.empty = os.open(os.devnull, os.O_RDWR)
         self.mapped = limits.address_space()
-        self.crowd = limits.Crowd()
-        self.made = 0
         self.tester: _Tester | None = None
 
     def run(self) -> None:
@@ -152,10 +129,10 @@ class Zygote:
         if self.tester is None or self.tester.most != most or self.tester.groups == _GROUPS_PER_TESTER:
             self._end_tester()
             ours, theirs = socket.socketpair()
-            pid = os.fork()
+            pid = self.jail.fork()
             if not pid:
                 descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
-                _become(descriptors, most, self._memory(most), _TESTER_CPU_S)
+                _become(self.jail, "tests", descriptors, most, self._memory(most), _TESTER_CPU_S)
                 tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
             theirs.close()
             self.tester = _Tester(pid, ours, most)
@@ -166,48 +143,45 @@ class Zygote:
     def _end_tester(self) -> None:
         if self.tester is not None:
             self.tester.line.close()
-            limits.end_all(None, self.tester.pid)
+            limits.end_all(None, self.tester.pid, contained=self.jail.contained)
+            self.jail.clean("tests")
             self.tester = None
 
     def _candidate(self, job: dict[str, Any], tests: "_Tester") -> dict[str, Any]:
         ours, theirs = socket.socketpair()
-        place = self._place()
-        pid = os.fork()
+        most = job["limits"]
+        place = self._place(most)
+        pid = self.jail.fork()
         if not pid:
-            os.chdir(place.folder)
-            most = job["limits"]
             descriptors = [self.empty, *place.outputs, theirs.fileno()]
-            _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
+            _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
             candidate.serve(job["program"].encode("utf-8", "surrogatepass"))
         theirs.close()
         tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
-        return _Watch(self.control, tests.line, pid, tests.pid, job).result(place)
+        return _Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._end_tester()
         results = []
         for job in jobs:
             ours, theirs = socket.socketpair()
-            place = self._place()
-            pid = os.fork()
+            most = job["limits"]
+            place = self._place(most)
+            pid = self.jail.fork()
             if not pid:
-                os.chdir(place.folder)
-                most = job["limits"]
                 descriptors = [self.empty, *place.outputs, self.reports.fileno(), theirs.fileno()]
-                _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
+                _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
                 program = job["program"].encode("utf-8", "surrogatepass")
                 tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
             theirs.close()
-            results.append(_Watch(self.control, ours, pid, None, job).result(place))
+            results.append(_Watch(self.jail, self.control, ours, pid, None, job).result(place))
             ours.close()
         return results
 
-    def _place(self) -> _Place:
-        self.made += 1
-        place = _Place(f"{self.folder}/{self.made}")
-        self.crowd.own(place.folder)
-        return place
+    def _place(self, most: dict[str, Any]) -> _Place:
+        self.jail.limit(most["memory_mb"] << 20, most["processes"])
+        return _Place(self.jail, self.folder)
 
     def _memory(self, most: dict[str, Any]) -> int:
         return self.mapped + (most["memory_mb"] << 20)
@@ -220,8 +194,15 @@ class _Watch:
     """Waits for one program's tests to end, and ends the program where it takes too much."""
 
     def __init__(
-        self, control: socket.socket, jobs: socket.socket, pid: int, tester_pid: int | None, job: dict[str, Any]
+        self,
+        jail: Jail,
+        control: socket.socket,
+        jobs: socket.socket,
+        pid: int,
+        tester_pid: int | None,
+        job: dict[str, Any],
     ) -> None:
+        self.jail = jail
         self.jobs = jobs
         self.pid = pid
         self.tester_pid = tester_pid
@@ -241,6 +222,8 @@ class _Watch:
         ended = self._end()
         if not self.limit and ended.cpu_s > self.most["cpu_s"]:
             self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
+        if self.jail.starved() and not self.limit:
+            self._over("memory_limit", "the program and what it started needed too much memory together")
         stdout, stderr = place.close()
         return {
             "id": self.job["id"], "limit": self.limit, "why": self.why, "status": ended.statuses[self.pid],
@@ -295,7 +278,7 @@ class _Watch:
     def _end(self) -> limits.Ended:
         if self.ended is None:
             self.wall_s = time.monotonic() - self.began
-            self.ended = limits.end_all(self.tester_pid, self.pid)
+            self.ended = limits.end_all(self.tester_pid, self.pid, contained=self.jail.contained)
         return self.ended
 
 
@@ -310,8 +293,8 @@ def _warm_up() -> None:
     gc.disable()
 
 
-def main(control: int, reports: int, folder: str) -> None:
+def main(control: int, reports: int, folder: str, level: str) -> None:
     _warm_up()
+    jail = walls.build(level, folder)
     limits.prepare()
-    os.chdir(folder)
-    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()
+    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder, jail).run()

@@ -1,0 +1,274 @@
+"""The jail of one zygote: built once, and entered by every program and every tests' process below it.
+
+`build` may fork: at the walled levels the process that calls it stays behind as the keeper, which alone may clean folders
+and mount, and the function returns in a child that is filtered and can do neither.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import socket
+import struct
+from collections.abc import Callable
+from typing import NoReturn
+
+from rlvr.judge import limits
+from rlvr.judge.jail import cgroups, folders, landlock, namespaces, seccomp
+from rlvr.judge.jail.syscalls import call
+
+_SCRATCH_BYTES, _SCRATCH_FILES = 64 << 20, 4096
+_OWN_MEMORY = 96 << 20
+_OWN_TASKS = 8
+"""What a zygote, its keeper and its tests' process need of a worker's groups and of the limit on processes."""
+_FIRST_USER, _USERS = 0x70000000, 1 << 24
+"""Private users of the outside, two for each worker: nobody else's files or processes are theirs."""
+_CAPABILITIES, _READ_ALL = 0x20080522, 1 << 2
+_PROTECTED, _ORDINARY = -500, 200
+
+
+class Jail:
+    """No walls (level `process`): a folder for programs and one for tests, and what else every level has."""
+
+    level = "process"
+    contained = False
+    """Whether the end of a forked process is the end of all that it has started."""
+
+    def __init__(self, folder: str) -> None:
+        self.folders = {side: f"{folder}/{side}" for side in folders.SIDES}
+        for path in self.folders.values():
+            os.mkdir(path, 0o700)
+        self.crowd = limits.Crowd()
+        self._marks = {side: self._settle(side) for side in folders.SIDES}
+
+    def fork(self) -> int:
+        return os.fork()
+
+    def enter(self, side: str, processes: int) -> None:
+        """Confine this fresh fork: `program` or `tests`."""
+        self._go_to(side)
+        if side == "program":
+            self.crowd.enter(processes)
+
+    def clean(self, side: str) -> None:
+        """Leave the folder of a side as it was at first. Nothing may run in it any more."""
+        path = self.folders[side]
+        try:
+            dirty = folders.mark(path) != self._marks[side] or os.listdir(path)
+        except OSError:
+            dirty = True
+        if dirty:
+            self._refresh(side)
+            self._marks[side] = folders.mark(path)
+
+    def limit(self, memory: int, processes: int) -> None:
+        """Bound all that a program has at once, where something can."""
+
+    def starved(self) -> bool:
+        """Whether, since the last call, something was killed because all of it together needed too much memory."""
+        return False
+
+    def _go_to(self, side: str) -> None:
+        os.chdir(self.folders[side])
+        os.environ["TMPDIR"] = self.folders[side]
+
+    def _refresh(self, side: str) -> None:
+        path = self.folders[side]
+        if not os.path.lexists(path):
+            os.mkdir(path, 0o700)
+        folders.empty(path)
+        self._settle(side)
+
+    def _settle(self, side: str) -> tuple[int, ...]:
+        if side == "program":
+            self.crowd.own(self.folders[side])
+        return folders.mark(self.folders[side])
+
+
+class Walled(Jail):
+    """Levels `full` (with namespaces) and `restricted` (without)."""
+
+    def __init__(self, level: str, folder: str) -> None:
+        self.level = level
+        self.contained = level == "full"
+        self.abi = landlock.abi()
+        if not self.abi:
+            raise OSError(95, "landlock: not in this kernel")
+        limits.hold_proc()
+        self.group = cgroups.join(os.path.basename(folder))
+        self._killed = self.group.killed() if self.group else 0
+        self._protected = self.group is not None and limits.adjust_oom(_PROTECTED)
+        read, use = folders.readable(), folders.devices()
+        if self.contained:
+            self._separate(folder, read, use)
+        else:
+            self._settle_outside(folder, read)
+        self._keeper = _split_off(self._renew)
+        self._pids = namespaces.PidNamespaces() if self.contained else None
+        self._marks = {side: folders.mark(path) for side, path in self.folders.items()}
+        self._rules = {side: landlock.rules(self.abi, read, use, [path]) for side, path in self._roots.items()}
+        # The first fork after new namespaces has to be the zygote, so this is asked below it.
+        readable = self.users is None or _can_read(self.users["program"], read, self.folders["program"])
+        self._kept = 0 if readable else _READ_ALL
+        self._head = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITIES, 0))
+        self._rights = ctypes.create_string_buffer(struct.pack("6I", self._kept, self._kept, 0, 0, 0, 0))
+        if self.contained:
+            limits.enter_pid_namespace()
+        limits.prepare()
+        seccomp.install(seccomp.build(full=self.contained, abi=self.abi, owns_files=self.users is None))
+
+    def _separate(self, folder: str, read: list[str], use: list[str]) -> None:
+        root = os.geteuid() == 0
+        if root:
+            with contextlib.suppress(PermissionError):
+                os.setgroups([])
+        two = namespaces.separate(_private_user() if root else None)
+        # Each folder is mounted inside one that the rules name, since a fresh mount is a fresh thing to them.
+        self._roots = {side: f"/{side}" for side in folders.SIDES}
+        self.folders = {side: f"/{side}/work" for side in folders.SIDES}
+        namespaces.new_root(folder, [*read], use, self.folders.values(), self.folders["program"])
+        inner = {side: namespaces.INNER + number * two for number, side in enumerate(folders.SIDES)}
+        for side, path in self.folders.items():
+            namespaces.scratch(path, inner[side], _SCRATCH_BYTES, _SCRATCH_FILES)
+        self.users = inner if two else None
+        self._owners = inner
+        self._others = 0
+
+    def _settle_outside(self, folder: str, read: list[str]) -> None:
+        self._roots = self.folders = {side: f"{folder}/{side}" for side in folders.SIDES}
+        for path in self.folders.values():
+            os.mkdir(path, 0o700)
+        first = _private_user()
+        self.users = {side: first + number for number, side in enumerate(folders.SIDES)} if _may_change_user(first) else None
+        self._owners = self.users
+        self._others = 0
+        if self.users is None:
+            self._others = limits.tasks_of(os.getuid()) + limits.SPARE_TASKS
+            return
+        os.chmod(folder, 0o711)
+        for side, path in self.folders.items():
+            os.chown(path, self.users[side], self.users[side])
+
+    def fork(self) -> int:
+        return self._pids.fork() if self._pids else os.fork()
+
+    def enter(self, side: str, processes: int) -> None:
+        self._go_to(side)
+        if self._protected:
+            limits.adjust_oom(_ORDINARY)
+        landlock.apply(self._rules[side])
+        if self.users:
+            user = self.users[side]
+            if self._kept:
+                limits.keep_capabilities()
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+        call("capset", self._head, self._rights)
+        if self.abi < 6 and not self.contained:
+            seccomp.install(seccomp.own_signals_only(os.getpid()))
+        limits.bound(resource.RLIMIT_NPROC, processes + self._others + _OWN_TASKS)
+
+    def limit(self, memory: int, processes: int) -> None:
+        # Twice: the tests' process has as much for itself.
+        if self.group:
+            self.group.limit(2 * memory + _OWN_MEMORY, processes + _OWN_TASKS)
+
+    def starved(self) -> bool:
+        before = self._killed
+        self._killed = self.group.killed() if self.group else 0
+        return self._killed > before
+
+    def _refresh(self, side: str) -> None:
+        self._keeper.send(side[:1].encode())
+        if not self._keeper.recv(1):
+            raise OSError("the keeper of this jail has died")
+
+    def _renew(self, request: bytes) -> None:
+        """In the keeper: leave a folder as new."""
+        side = next(side for side in folders.SIDES if side.startswith(request.decode()))
+        path = self.folders[side]
+        if self.contained:
+            namespaces.drop(path)
+            namespaces.scratch(path, self._owners[side] if self._owners else 0, _SCRATCH_BYTES, _SCRATCH_FILES)
+        else:
+            folders.empty(path)
+
+    def facts(self) -> dict[str, str]:
+        """What this jail is made of, in words."""
+        if self.users is None:
+            user = "this user, without capabilities"
+        else:
+            user = "a private one" + (", with the right to read all files that the walls leave" if self._kept else "")
+        return {
+            "landlock": f"ABI {self.abi}",
+            "cgroup": self.group.kind if self.group else "none that can be made",
+            "user": user,
+        }
+
+
+def build(level: str, folder: str) -> Jail:
+    """The jail of a level, in and below an empty folder. Raises `OSError` that names the step which was refused."""
+    return Jail(folder) if level == "process" else Walled(level, folder)
+
+
+def _split_off(renew: Callable[[bytes], None]) -> socket.socket:
+    """Returns in a child, with the line to the process that called this and now is the keeper."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        _keep(ours, pid, renew)
+    ours.close()
+    limits.die_with_parent()
+    return theirs
+
+
+def _keep(line: socket.socket, zygote: int, renew: Callable[[bytes], None]) -> NoReturn:
+    """Do what is asked until the zygote ends, then end as it did."""
+    code = 1
+    try:
+        os.closerange(3, line.fileno())
+        os.closerange(line.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        while request := line.recv(1):
+            renew(request)
+            line.send(request)
+        code = os.waitstatus_to_exitcode(os.waitpid(zygote, 0)[1]) & 0xFF
+    finally:
+        os._exit(code)
+
+
+def _private_user() -> int:
+    return _FIRST_USER + 2 * (os.getpid() % _USERS)
+
+
+def _may_change_user(user: int) -> bool:
+    return os.geteuid() == 0 and _in_fork(lambda: _become(user))
+
+
+def _can_read(user: int, paths: list[str], folder: str) -> bool:
+    """Whether a user can read the interpreter and work in the folder."""
+
+    def look() -> bool:
+        _become(user)
+        os.chdir(folder)
+        os.listdir(folder)
+        return os.access(os.__file__, os.R_OK) and all(os.access(path, os.R_OK) for path in paths)
+
+    return _in_fork(look)
+
+
+def _become(user: int) -> bool:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    return True
+
+
+def _in_fork(ask: Callable[[], bool]) -> bool:
+    pid = os.fork()
+    if not pid:
+        try:
+            os._exit(0 if ask() else 1)
+        except OSError:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
