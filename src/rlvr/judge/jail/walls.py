@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -99,6 +100,7 @@ class Walled(Jail):
         self._killed = self.group.killed() if self.group else 0
         self._protected = self.group is not None and limits.adjust_oom(_PROTECTED)
         read, use = folders.readable(), folders.devices()
+        sys.executable = os.path.realpath(sys.executable)  # a virtual environment's own folder is not shown
         if self.contained:
             self._separate(folder, read, use)
         else:
