@@ -27,6 +27,9 @@ def write(tiny, display, monkeypatch):
     def call(out, tasks, plan=PLAN, model=None):
         model = model or tiny()
         with Local().open(model) as engine:
+            submit = engine.submit
+            engine.submit = lambda requests: (call.batches.append([r.id for r in requests]), submit(requests))
+            call.batches = []
             generate(model, engine, tasks, plan, out, {"model": "tiny"}, display)
         return (out / "generations.jsonl").read_bytes()
 
@@ -48,6 +51,7 @@ def test_every_task_has_its_rows_in_order(write, tasks, tmp_path):
 
 def test_an_interrupted_call_is_completed_to_the_same_bytes(write, tasks, tmp_path):
     whole = write(tmp_path / "whole", tasks)
+    batches = write.batches
     lines = whole.splitlines(keepends=True)
     for cut in (0, 3, len(lines[0]), len(b"".join(lines[:30])), len(b"".join(lines[:45])) + 17, len(whole) - 1):
         out = tmp_path / f"cut{cut}"
@@ -56,6 +60,8 @@ def test_an_interrupted_call_is_completed_to_the_same_bytes(write, tasks, tmp_pa
             (out / name).write_bytes((tmp_path / "whole" / name).read_bytes())
         (out / "generations.jsonl").write_bytes(whole[:cut])
         assert write(out, tasks) == whole, cut
+        # The same batches, for other shapes round otherwise.
+        assert write.batches == batches[len(batches) - len(write.batches) :]
     assert write(tmp_path / "whole", tasks) == whole
 
 

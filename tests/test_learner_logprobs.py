@@ -4,8 +4,11 @@ import pytest
 import torch
 from conftest import ARCHITECTURES
 
+from rlvr import models
+from rlvr.config.train_recipe import Optimizer
 from rlvr.learner import logprobs as room
-from rlvr.learner.logprobs import selected_logprobs
+from rlvr.learner.logprobs import check, selected_logprobs
+from rlvr.learner.step import Learner
 
 
 def batch(seed=0):
@@ -52,3 +55,21 @@ def test_selected_logprobs_and_their_gradient_are_the_networks_own(tiny, kind, c
     theirs = gradients(network, (expected * weights).sum())
     for name, gradient in theirs.items():
         assert torch.allclose(mine[name], gradient, atol=1e-5 * max(1.0, gradient.abs().max().item())), name
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_architectures_that_are_known_pass_the_check(tiny, kind, dtype):
+    network = tiny(kind, initializer_range=0.02).network.to(dtype).train()
+    check(network)
+    assert network.training
+
+
+def test_an_architecture_that_shapes_its_logits_in_an_unknown_way_is_refused(tokenizer):
+    """Falcon-H1 multiplies them by a number of its own."""
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    mamba = {"mamba_d_ssm": 32, "mamba_n_heads": 2, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_n_groups": 1}
+    kind = {"model_type": "falcon_h1", "num_key_value_heads": 1, "lm_head_multiplier": 2.0}
+    model = models.build({**kind, **sizes, **mamba}, tokenizer, 0)
+    with pytest.raises(ValueError, match="FalconH1ForCausalLM does something to its logits"):
+        Learner(model, Optimizer(), 1, 1.0)

@@ -56,6 +56,9 @@ class Traffic(RuleBasedStateMachine):
             assert numbers == list(range(len(self.trained), len(self.trained) + self.size))
         self.trained += numbers
         assert self.scheduler.advance() == len(self.trained) // self.size
+
+    @rule()
+    def save(self):
         self.saved = (self.scheduler.state(), len(self.trained))
 
     @rule()
@@ -83,7 +86,7 @@ class Traffic(RuleBasedStateMachine):
         """Left alone, with everything finishing, every ticket up to the last trained one gets its turn."""
         if not hasattr(self, "scheduler"):
             return
-        target = max([*self.trained, *(t.number for t in self.running), 0])
+        target = max(self.scheduler.state()["next"] - 1, 0)
         for _ in range(50 + 4 * target):
             if set(range(target + 1)) <= set(self.trained):
                 break
@@ -130,6 +133,25 @@ def test_asynchronous_runs_ahead_by_staleness_and_drops_the_straggler_that_comes
     scheduler.accept(tickets[0], "too late")
     assert scheduler.stale == 1
     assert scheduler.dispatch()[0] == Ticket(0, 2)
+
+
+def test_a_group_that_grows_too_stale_while_it_waits_is_dropped_too():
+    scheduler = Scheduler(1, staleness=2)
+    first = scheduler.dispatch()
+    scheduler.accept(first[1], "g")
+    assert scheduler.take() == [(first[1], "g")]
+    scheduler.advance()
+    (later,) = scheduler.dispatch()
+    scheduler.accept(later, "g")
+    assert scheduler.take() == [(later, "g")]
+    scheduler.advance()
+    scheduler.accept(first[2], "just fresh enough")
+    scheduler.accept(first[0], "just fresh enough")
+    assert scheduler.take() == [(first[0], "just fresh enough")]
+    scheduler.advance()
+    assert scheduler.take() is None
+    assert scheduler.stale == 1
+    assert scheduler.dispatch()[0] == Ticket(2, 3)
 
 
 def test_a_failed_group_goes_out_again_first_and_not_for_ever():

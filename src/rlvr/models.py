@@ -39,6 +39,11 @@ class Model:
         return frozenset(token for token in [*configured, self.tokenizer.eos_token_id] if token is not None)
 
     @property
+    def positions(self) -> int:
+        """How many tokens, prompt and completion together, the network was made for."""
+        return getattr(self.network.config.get_text_config(), "max_position_embeddings", 2**31)
+
+    @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
 

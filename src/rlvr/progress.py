@@ -31,6 +31,8 @@ class Stage:
             self._display.console.print(
                 f"{self._name:<28} {self._done}/{self._total}  {text}  {elapsed:.0f} s, {left:.0f} s left",
                 highlight=False,
+                soft_wrap=True,
+                soft_wrap=True,
             )
 
 
@@ -46,7 +48,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager

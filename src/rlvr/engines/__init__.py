@@ -31,6 +31,7 @@ class Request:
     seeds: tuple[int, ...]
     """One for each completion: its draws depend on nothing else."""
     max_tokens: int
+    """Fewer where the model has no more positions; the completion then finishes with `length`."""
     stop: tuple[str, ...] = ()
     """Texts that end a completion; the text is cut before them, the tokens are kept."""
     sampling: Sampling = Sampling()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rlvr.engines import Request
@@ -35,7 +35,13 @@ class _Session:
         for request in requests:
             if not request.prompt:
                 raise ValueError(f"request {request.id} has an empty prompt")
-            self._waiting[request.id] = request
+            room = self._model.positions - len(request.prompt)
+            if room < 1:
+                raise ValueError(
+                    f"request {request.id} has a prompt of {len(request.prompt)} tokens, and the model has only "
+                    f"{self._model.positions} positions"
+                )
+            self._waiting[request.id] = replace(request, max_tokens=min(request.max_tokens, room))
 
     def cancel(self, ids: Sequence[str]) -> None:
         for name in ids:

@@ -1,13 +1,13 @@
 """Plain data as bytes, for the channel between the candidate's process and the tests' process.
 
-Only exact builtin types have a tag; nothing that is read can run code or name a class outside the short list below.
+Only exact builtin types have a tag; nothing that is read can run code or name what is not listed below.
 Lists, dicts, sets and bytearrays are numbered in the order in which they are written, and a second sight of one is a
 reference to its number, so shared and cyclic structures keep their shape and the reader can tell "the list you gave me"
 from a copy. What is not plain data is left to `export` and `load`, which turn it into handles (see `handles`).
 
 Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str ·
 b bytes · a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · j list of machine numbers ·
-R reference · x a standard-library value · n a builtin class or singleton · H h E v k handles.
+R reference · x a standard-library value · n a builtin by name · H h E v k handles.
 """
 
 import builtins
@@ -34,15 +34,17 @@ class TooLargeError(Exception):
     """A value that would need a frame of more than `MAX_FRAME` bytes."""
 
 
-def _is_singleton(value: Any) -> bool:
-    return value is Ellipsis or value is NotImplemented
-
-
-_NAMED = {
-    id(value): name.encode()
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) or name in ("Ellipsis", "NotImplemented")
+# What crosses by name: classes, singletons, and functions that only look at what they are given.
+_PURE = (
+    "abs", "all", "any", "ascii", "bin", "callable", "chr", "divmod", "format", "hash", "hex", "isinstance",
+    "issubclass", "iter", "len", "max", "min", "next", "oct", "ord", "pow", "repr", "round", "sorted", "sum",
+)  # fmt: skip
+_BY_NAME: dict[str, Any] = {
+    "NoneType": type(None),
+    **{name: getattr(builtins, name) for name in ("Ellipsis", "NotImplemented", *_PURE)},
+    **{name: value for name, value in vars(builtins).items() if isinstance(value, type)},
 }
+_NAMES = {id(value): name.encode() for name, value in _BY_NAME.items()}
 
 # Values of the standard library that compare by value: how each becomes plain data and comes back.
 _VALUES: dict[str, Callable[[Any], Any]] = {
@@ -150,11 +152,11 @@ class Encoder:
             self.out.append(b"r")
             for part in (value.start, value.stop, value.step):
                 self.put(part)
-        elif id(value) in _NAMED:
-            self.out.append(b"n%x;" % len(_NAMED[id(value)]) + _NAMED[id(value)])
-        elif (name := f"{kind.__module__}.{kind.__qualname__}") in _VALUES:
-            self.out.append(b"x%x;" % len(name) + name.encode())
-            self.put(_VALUES[name](value), depth + 1)
+        elif (name := _NAMES.get(id(value))) is not None:
+            self.out.append(b"n%x;" % len(name) + name)
+        elif (path := f"{kind.__module__}.{kind.__qualname__}") in _VALUES:
+            self.out.append(b"x%x;" % len(path) + path.encode())
+            self.put(_VALUES[path](value), depth + 1)
         else:
             self.export(value, self, depth)
 
@@ -268,10 +270,7 @@ class Decoder:
         return self.containers[self.number()]
 
     def _named(self, depth: int) -> Any:
-        value = vars(builtins)[self.take(self.number()).decode()]
-        if not (isinstance(value, type) or _is_singleton(value)):
-            raise MalformedError("only classes and singletons cross by name")
-        return value
+        return _BY_NAME[self.take(self.number()).decode()]
 
     def _library(self, depth: int) -> Any:
         name = self.take(self.number()).decode()

@@ -86,7 +86,8 @@ def _after_thinking(text: str, fired: list[str]) -> str:
 
 def _marked(text: str, fired: list[str]) -> str:
     before, begin, after = text.partition("[BEGIN]")
-    inside, done, _ = (after if begin else before).partition("[DONE]")
+    # A [DONE] before any [BEGIN] closes what the prompt had opened.
+    inside, done, _ = (after if begin and "[DONE]" not in before else text).partition("[DONE]")
     if begin or done:
         fired.append("begin_done")
     return inside
@@ -115,9 +116,8 @@ def _blocks(text: str) -> tuple[list[_Block], str | None]:
         mark, language = match[1] or match[3], (match[2] or match[4] or "").lower()
         column = match.start(1 if match[1] else 3) - text.rfind("\n", 0, match.start() + 1) - 1
         if opened is None:
-            before = text[: match.start()]
-            if not blocks and not language and _STARTS.match(before.lstrip("\n")):
-                return [], before
+            if not blocks and not language and _STARTS.match(text[: match.start()].lstrip("\n")):
+                return [], text[: match.start()]
             opened = (mark, language, match.end() + 1, column)
         elif not language and mark.startswith(opened[0]) and (match[3] or column <= opened[3]):
             blocks.append(_Block(opened[1], _dedented(text[opened[2] : match.start()], opened[3]), closed=True))

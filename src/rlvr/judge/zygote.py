@@ -5,6 +5,7 @@ back, over a socket that this process only hands on. What it knows is programs, 
 `worker` starts it with a whitelisted environment and without site packages.
 """
 
+import builtins
 import contextlib
 import fcntl
 import gc
@@ -288,6 +289,9 @@ def _warm_up() -> None:
     for name in _WARM:
         importlib.import_module(name)
     os.register_at_fork = hook
+    # As in an interpreter with site packages.
+    for name in ("exit", "quit"):
+        setattr(builtins, name, sys.exit)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -33,6 +33,32 @@ def selected_logprobs(network: Any, tokens: Tensor, learned: Tensor, temperature
     return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
+@torch.no_grad()
+def check(network: Any) -> None:
+    """Raises `ValueError` for an architecture whose logits are not those that `selected_logprobs` computes.
+
+    A few do something after their head that no other does; training them would follow a wrong gradient in silence.
+    """
+    device = network.get_output_embeddings().weight.device
+    tokens = torch.arange(2, 10, device=device).remainder(network.config.get_text_config().vocab_size)[None]
+    learned = torch.ones_like(tokens, dtype=torch.bool)
+    learned[:, 0] = False
+    was_training = network.training
+    network.eval()
+    try:
+        found, _ = selected_logprobs(network, tokens, learned, 1.0)
+        logits = network(input_ids=tokens, use_cache=False).logits[0, :-1].float()
+    finally:
+        network.train(was_training)
+    expected = logits.log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0]
+    # Half precision rounds by less than this share of the range that the logits span.
+    if (found - expected).abs().max() > 0.02 * (logits.max() - logits.min()):
+        raise ValueError(
+            f"{type(network).__name__} does something to its logits that this learner does not know, so its log-probs "
+            "would be wrong; add it to _shaped in rlvr/learner/logprobs.py"
+        )
+
+
 def _chunk(hidden: Tensor, targets: Tensor, head: Any, config: Any, temperature: float) -> tuple[Tensor, Tensor]:
     logits = _shaped(head(hidden).float(), config) / temperature
     normaliser = logits.logsumexp(-1)

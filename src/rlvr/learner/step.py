@@ -9,7 +9,7 @@ import torch
 from rlvr.config.train_recipe import Optimizer
 from rlvr.learner import optimizers
 from rlvr.learner.batching import MicroBatch, microbatches, minibatches
-from rlvr.learner.logprobs import selected_logprobs
+from rlvr.learner.logprobs import check, selected_logprobs
 from rlvr.models import Model
 from rlvr.objectives import Batch
 from rlvr.records import Example
@@ -22,6 +22,7 @@ class Learner:
 
     def __init__(self, model: Model, settings: Optimizer, steps: int, temperature: float) -> None:
         """steps: of the whole run, for the schedule. temperature: the sampler's, so that log-probs mean the same."""
+        check(model.network)
         self.model = model
         self._settings = settings
         self._steps = steps

@@ -1,0 +1,136 @@
+"""A pool keeps order, runs what repeats once, forgets what may change, and outlives the death of its processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from rlvr.records import Job, Limits
+from rlvr.sandboxes.local import Local
+
+SLOW = Limits(cpu_s=0.2, wall_s=0.5)
+
+
+def job(value, tests=2, **limits) -> Job:
+    reference = {"style": "asserts", "tests": [f"assert f({n}) == {n} + 7" for n in range(tests)]}
+    return Job(f"def f(n):\n    return n + {value}", reference, limits=Limits(**limits))
+
+
+def passes(execution) -> bool:
+    return execution.ended == "finished" and all(test.outcome == "passed" for test in execution.tests)
+
+
+def test_order_is_kept_and_what_repeats_runs_once():
+    jobs = [job(value, tests) for value in (7, 8, 7, 9) for tests in (1, 2, 1)] * 3
+    with Local(workers=2).open() as sandbox:
+        executions = sandbox.run_many(jobs)
+        assert [passes(execution) for execution in executions] == ["+ 7" in job.program for job in jobs]
+        assert [execution.tests_total for execution in executions] == [len(job.tests["tests"]) for job in jobs]
+        assert (sandbox.executed, sandbox.served) == (6, 36)
+        assert sandbox.run_many(jobs[:4]) == executions[:4]
+        assert (sandbox.executed, sandbox.served) == (6, 40)
+        sandbox.run(job(7, 1, cpu_s=3.0))
+        assert sandbox.executed == 7
+        assert sandbox.run_many([]) == []
+
+
+def test_a_timeout_is_never_remembered():
+    sleeper = Job("import time\ntime.sleep(9)", job(7).tests, limits=SLOW)
+    with Local(workers=1).open() as sandbox:
+        first, twin = sandbox.run_many([sleeper, sleeper])
+        assert (first.ended, twin.ended, sandbox.executed) == ("timeout", "timeout", 1)
+        sandbox.run(sleeper)
+        assert sandbox.executed == 2
+
+
+def test_many_threads_share_one_pool():
+    results: dict[int, list[bool]] = {}
+
+    def use(number: int) -> None:
+        results[number] = [passes(execution) for execution in sandbox.run_many([job(7, number + 1), job(number)])]
+
+    with Local(workers=2).open() as sandbox:
+        threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results == {number: [True, number == 7] for number in range(8)}
+
+
+def test_a_zygote_that_dies_is_replaced_and_its_jobs_run_again():
+    with Local(workers=1).open() as sandbox:
+        assert passes(sandbox.run(job(7)))
+        zygote = sandbox._workers[0]._process.pid
+        killer = threading.Timer(0.3, os.kill, (zygote, signal.SIGKILL))
+        killer.start()
+        waiting = [Job(f"import time\ntime.sleep(0.2)\ndef f(n):\n    return n + {n}", job(7).tests) for n in (6, 7, 8)]
+        assert [passes(execution) for execution in sandbox.run_many(waiting)] == [False, True, False]
+        assert sandbox._workers[0]._process.pid != zygote
+
+
+def test_closing_ends_everything_at_once_and_leaves_nothing():
+    failures = []
+
+    def wait() -> None:
+        try:
+            sandbox.run(Job("import time\ntime.sleep(60)", job(7).tests))
+        except RuntimeError as error:
+            failures.append(str(error))
+
+    with Local(workers=1).open() as sandbox:
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not sandbox._workers[0]._folder or not os.listdir(sandbox._workers[0]._folder):
+            time.sleep(0.01)
+        folder = sandbox._workers[0]._folder
+    thread.join(5)
+    assert failures == ["the sandbox was closed while programs were waiting in it"]
+    assert not os.path.exists(folder)
+
+
+def test_a_caller_that_is_killed_leaves_no_process():
+    script = textwrap.dedent("""
+        import os, sys, threading, time
+        from rlvr.records import Job
+        from rlvr.sandboxes.local import Local
+        with Local(workers=1).open() as sandbox:
+            tests = {"style": "asserts", "tests": ["assert f() == 1"]}
+            sandbox.run(Job("def f():\\n    return 1", tests))
+            print(sandbox._workers[0]._process.pid, flush=True)
+            sandbox.run(Job("import time\\ntime.sleep(60)\\ndef f(): pass", tests))
+    """)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as caller:
+        assert caller.stdout is not None
+        zygote = int(caller.stdout.readline())
+        time.sleep(0.2)
+        caller.kill()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and os.path.exists(f"/proc/{zygote}/cwd"):
+        time.sleep(0.02)
+    assert not os.path.exists(f"/proc/{zygote}/cwd")
+
+
+@pytest.mark.parametrize("tests", [{"style": "nothing"}, {"style": "asserts", "tests": ["("]}])
+def test_unusable_tests_are_refused_before_anything_runs(tests):
+    with Local(workers=1).open() as sandbox:
+        with pytest.raises(ValueError, match=r"no style|does not parse"):
+            sandbox.run_many([job(7), Job("x", tests)])
+        assert sandbox.executed == 0
+
+
+def test_what_cannot_be_had_is_refused_with_what_there_is(monkeypatch):
+    with pytest.raises(ValueError, match="there is: process"):
+        Local(isolation="full")
+    with pytest.raises(ValueError, match="workers"):
+        Local(workers=-1)
+    with Local(workers=1).open() as sandbox, pytest.raises(ValueError, match="python"):
+        sandbox.run(Job("int main() {}", {}, language="cpp"))
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(ValueError, match="WSL"), Local().open():
+        pass
