@@ -32,7 +32,6 @@ class Stage:
                 f"{self._name:<28} {self._done}/{self._total}  {text}  {elapsed:.0f} s, {left:.0f} s left",
                 highlight=False,
                 soft_wrap=True,
-                soft_wrap=True,
             )
 
 
