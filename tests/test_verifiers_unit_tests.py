@@ -89,7 +89,7 @@ def test_a_verdict_tells_what_was_judged_and_how(sandbox):
     verdict = UnitTests().judge(TASK, Completion("Well:\n```python\ndef f(x):\n    return 2 * x - 1\n```"), sandbox)
     assert (verdict.outcome, verdict.passed, verdict.tests_passed, verdict.tests_total) == ("wrong_answer", False, 1, 3)
     assert verdict.answer == "def f(x):\n    return 2 * x - 1\n"
-    assert (verdict.extraction, verdict.isolation, verdict.trust) == ("fence", "process", "split")
+    assert (verdict.extraction, verdict.isolation, verdict.trust) == ("fence", sandbox.isolation, "split")
     assert verdict.why == "assert f(2) == 4: got 3"
     assert set(verdict.cost) == {"cpu_s", "wall_s"}
     assert Verdict.from_json(verdict.to_json()) == verdict

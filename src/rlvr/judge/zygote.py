@@ -35,6 +35,7 @@ _TICK_S = 0.1
 _TESTER_GRACE_S = 60.0
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
+_STARVED = "the program and what it started needed too much memory together"
 _GROUPS_PER_TESTER = 500
 
 
@@ -110,6 +111,7 @@ class Zygote:
             if not group["plain"]:
                 self._end_tester()
             self._send(results, end=True)
+        self._end_tester()
 
     def _split(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Results of the last jobs; those of earlier ones have been sent."""
@@ -224,7 +226,7 @@ class _Watch:
         if not self.limit and ended.cpu_s > self.most["cpu_s"]:
             self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
         if self.jail.starved() and not self.limit:
-            self._over("memory_limit", "the program and what it started needed too much memory together")
+            self._over("memory_limit", _STARVED)
         stdout, stderr = place.close()
         return {
             "id": self.job["id"], "limit": self.limit, "why": self.why, "status": ended.statuses[self.pid],
@@ -239,6 +241,8 @@ class _Watch:
             for descriptor, _ in self.poll.poll(wait * 1000):
                 if descriptor != self.jobs.fileno():
                     self._end()
+                    if self.tester_pid:
+                        limits.end_all(None, self.tester_pid, contained=self.jail.contained)
                     sys.exit(0)  # the caller is gone
                 return not self._heard() and self.tester_pid is not None
             if self.ended is None:
@@ -263,6 +267,8 @@ class _Watch:
             self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
         elif time.monotonic() - self.began > wall:
             self._over("timeout", f"more than {wall:g} s")
+        elif self.jail.starved():
+            self._over("memory_limit", _STARVED)
         elif len(pids) > self.most["processes"]:
             self._over("runtime_error", f"more than {self.most['processes']} processes")
         elif self.tester_pid and limits.cpu_of(self.tester_pid) - self.tester_began > self.most["cpu_s"]:
