@@ -34,7 +34,9 @@ Source = Annotated[
     str | None, typer.Option("--source", help="File or folder of the dataset; else RLVR_DATA, else the hub.")
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Judging processes; 0: one for each core.")]
-Isolation = Annotated[str, typer.Option("--isolation", help="full, restricted, process, or auto: the best that can be had here (docs/judge.md).")]
+Isolation = Annotated[
+    str, typer.Option("--isolation", help="full, restricted, process, or auto: the best that can be had here.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
 
 

@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterable
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_KEEPCAPS, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 4, 8, 36, 38
-_CAP_DAC_READ_SEARCH = 2
+_CAP_DAC_READ_SEARCH, _CAP_AMBIENT, _CAP_AMBIENT_RAISE = 2, 47, 2
+_CAPABILITIES = struct.pack("Ii", 0x20080522, 0)
 SPARE_TASKS = 128
 """Processes and threads that the user may start elsewhere while a zygote lives, before candidates can fork less."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -37,9 +38,21 @@ def die_with_parent() -> None:
     _prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def keep_capabilities() -> None:
-    """A process that changes its user next keeps those that are permitted."""
-    _prctl(_SET_KEEPCAPS, 1, 0, 0, 0)
+def become(user: int, *, read_all: bool) -> None:
+    """Change the user and lose all rights, except that of reading every file where `read_all` says so, which programs
+    that this one starts keep too. Raises `OSError` where users may not be changed."""
+    if read_all:
+        _prctl(_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    set_capabilities(1 << _CAP_DAC_READ_SEARCH if read_all else 0)
+
+
+def set_capabilities(rights: int) -> None:
+    """Have these and no others, here and in what is executed from here."""
+    _capset(_CAPABILITIES, struct.pack("6I", rights, rights, rights, 0, 0, 0))
+    if rights:
+        _prctl(_CAP_AMBIENT, _CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH, 0, 0)
 
 
 def adjust_oom(score: int) -> bool:
@@ -67,9 +80,7 @@ class Crowd:
 
     def __init__(self) -> None:
         self.user = 60_000 + os.getpid() % 5_000 if os.getuid() == 0 and hasattr(os, "setresuid") else None
-        rights = 0 if _open_to_all(os.__file__) else 1 << _CAP_DAC_READ_SEARCH
-        self._head = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
-        self._rights = ctypes.create_string_buffer(struct.pack("6I", rights, rights, 0, 0, 0, 0))
+        self.read_all = not _open_to_all(os.__file__)
         self.others = 0 if self.user else tasks_of(os.getuid()) + SPARE_TASKS
 
     def own(self, folder: str) -> None:
@@ -80,13 +91,10 @@ class Crowd:
         """Become a candidate's user, with at most this many processes and threads."""
         if self.user:
             try:
-                keep_capabilities()
                 os.setgroups([])
-                os.setresgid(self.user, self.user, self.user)
-                os.setresuid(self.user, self.user, self.user)
+                become(self.user, read_all=self.read_all)
             except OSError:
                 return  # a container whose root may not change users
-            _capset(self._head, self._rights)
         bound(resource.RLIMIT_NPROC, processes + self.others)
 
 

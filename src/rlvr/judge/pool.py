@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import Queue
 from typing import Any
 
@@ -129,7 +130,8 @@ class Pool:
         why = "a process of the judge was killed each time this program ran"
         tests = (TestResult("early_exit", why),) * len(plan.tests)
         telltales = ("early_exit", "killed_judge")
-        return Execution("early_exit", tests, len(tests), why, isolation=self.isolation, trust=plan.trust, telltales=telltales)
+        failed = _unjudged(plan, why, self.isolation)
+        return replace(failed, ended="early_exit", tests=tests, telltales=telltales)
 
     def _run(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> dict[int, Execution]:
         if self._closed:

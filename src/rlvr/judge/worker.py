@@ -61,7 +61,7 @@ class Worker:
             raise LostError(known) from error
 
     def interrupt(self) -> None:
-        """From another thread: have the zygote end what runs and leave, so that a `run` under way raises `LostError`."""
+        """From another thread: have the zygote end what runs and leave; a `run` under way raises `LostError`."""
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_RDWR)

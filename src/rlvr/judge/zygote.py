@@ -64,9 +64,7 @@ def _scratch(folder: str) -> int:
     return descriptor
 
 
-def _become(
-    jail: Jail, side: str, descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float
-) -> None:
+def _become(jail: Jail, side: str, descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float) -> None:
     """Turn a fresh fork into a confined process that has these descriptors, numbered from 0, and no others."""
     os.setsid()
     jail.enter(side, most["processes"])

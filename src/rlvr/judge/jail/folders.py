@@ -11,7 +11,8 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 def readable() -> list[str]:
     """The system's programs and libraries, and the interpreter with its standard library; none inside another."""
-    prefixes = {sys.base_prefix, sys.base_exec_prefix, os.path.dirname(os.path.dirname(os.path.realpath(sys.executable)))}
+    executable = os.path.realpath(sys.executable)
+    prefixes = {sys.base_prefix, sys.base_exec_prefix, os.path.dirname(os.path.dirname(executable))}
     wanted = [*SYSTEM, *(f"{prefix}/{part}" for prefix in sorted(prefixes) for part in ("bin", "lib", "lib64"))]
     wanted += [os.path.dirname(os.__file__), *(path for path in sys.path if os.path.isdir(path))]
     found: list[str] = []

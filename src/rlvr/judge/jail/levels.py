@@ -1,6 +1,6 @@
 """Which walls can be had on this machine, found out by building them once, and what to do about those that cannot.
 
-    python -m rlvr.judge.jail.levels     prints what there is
+python -m rlvr.judge.jail.levels     prints what there is
 """
 
 import errno

@@ -27,8 +27,8 @@ _ACCOUNTS = {
 def separate(outer: int | None) -> bool:
     """Enter new namespaces; processes forked from now on are in the new pid namespace, the first one as its init.
 
-    outer: for root, the first of two users of the outside that programs and tests are to be; where that is refused, or for
-    None, they are who this process is. Returns whether there are two. Raises `OSError` that names the step.
+    outer: for root, the first of two users of the outside that programs and tests are to be; where that is refused, or
+    for None, they are who this process is. Returns whether there are two. Raises `OSError` that names the step.
     """
     user, group = os.geteuid(), os.getegid()
     ready, go = os.pipe()

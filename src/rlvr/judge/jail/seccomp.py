@@ -1,8 +1,8 @@
 """One filter of system calls for everything below a zygote, assembled by hand for the kernel's classic packet filter.
 
-It is installed once, in the zygote, and inherited by every fork at no cost. So it denies only what the zygote itself can do
-without: the zygote's own use of namespaces (`unshare` and `setns` for nothing but a pid namespace) stays allowed, and is of
-no use to a program without capabilities.
+It is installed once, in the zygote, and inherited by every fork at no cost. So it denies only what the zygote itself
+can do without: the zygote's own use of namespaces (`unshare` and `setns` for nothing but a pid namespace) stays allowed,
+and is of no use to a program without capabilities.
 """
 
 import ctypes
@@ -20,21 +20,31 @@ _SET_MODE_FILTER, _SPEC_ALLOW = 1, 4
 
 Instruction = tuple[int, int, int, int]
 
-_DENIED = """
-    ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp
-    mount umount2 pivot_root chroot open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr statmount listmount
-    keyctl add_key request_key bpf perf_event_open userfaultfd
-    shmget shmctl shmat shmdt semget semctl semop semtimedop msgget msgctl msgrcv msgsnd mq_open mq_unlink
-    kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff quotactl quotactl_fd personality
-    acct syslog settimeofday clock_settime adjtimex clock_adjtime sethostname setdomainname iopl ioperm modify_ldt
-    name_to_handle_at open_by_handle_at fanotify_init fanotify_mark lookup_dcookie vhangup nfsservctl memfd_secret
-    move_pages migrate_pages uselib sysfs ioprio_set
-""".split()
-_ABSENT = "clone3 io_uring_setup io_uring_enter io_uring_register openat2".split()
+_DENIED = (
+    "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "pidfd_getfd", "kcmp",
+    "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick",
+    "mount_setattr", "statmount", "listmount", "keyctl", "add_key", "request_key", "bpf", "perf_event_open",
+    "userfaultfd", "shmget", "shmctl", "shmat", "shmdt", "semget", "semctl", "semop", "semtimedop", "msgget", "msgctl",
+    "msgrcv", "msgsnd", "mq_open", "mq_unlink", "kexec_load", "kexec_file_load", "init_module", "finit_module",
+    "delete_module", "reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "personality", "acct", "syslog",
+    "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname", "iopl", "ioperm",
+    "modify_ldt", "name_to_handle_at", "open_by_handle_at", "fanotify_init", "fanotify_mark", "lookup_dcookie",
+    "vhangup", "nfsservctl", "memfd_secret", "move_pages", "migrate_pages", "uselib", "sysfs", "ioprio_set",
+)  # fmt: skip
+_ABSENT = (
+    "clone3", "io_uring_setup", "io_uring_enter", "io_uring_register", "openat2",
+)  # fmt: skip
 """Said not to exist, so that libraries fall back: their arguments lie in memory, where a filter cannot look."""
-_XATTR = "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr".split()
-_OWN_FILES = "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat".split()
-_SCHEDULING = "prlimit64 sched_setaffinity sched_setscheduler sched_setparam sched_setattr".split()
+_XATTR = (
+    "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+)  # fmt: skip
+_OWN_FILES = (
+    "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime", "utimes", "utimensat",
+    "futimesat",
+)  # fmt: skip
+_SCHEDULING = (
+    "prlimit64", "sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr",
+)  # fmt: skip
 _NAMESPACES = (
     syscalls.NEWTIME | syscalls.NEWNS | syscalls.NEWCGROUP | syscalls.NEWUTS | syscalls.NEWIPC | syscalls.NEWUSER
     | syscalls.NEWPID | syscalls.NEWNET
@@ -130,14 +140,14 @@ def _assemble(rules: dict[str, list[Instruction]], machine: str) -> bytes:
 def build(*, full: bool, abi: int, owns_files: bool, machine: str = syscalls.MACHINE) -> bytes:
     """The filter for a zygote and all below it.
 
-    full: its namespaces hide files, sockets and processes of others. abi: of Landlock, which misses more the older it is.
-    owns_files: programs run as a user who has files outside the jail.
+    full: its namespaces hide files, sockets and processes of others. abi: of Landlock, which misses more the older it
+    is. owns_files: programs run as a user who has files outside the jail.
     """
     return _assemble(_rules(full, abi, owns_files), machine)
 
 
 def own_signals_only(pid: int) -> bytes:
-    """The filter by which process `pid` can signal itself and its group only, for kernels whose Landlock has no scope."""
+    """The filter by which process `pid` can signal only itself and its group: for a Landlock without scopes."""
     return _assemble(
         {
             "kill": _only(0, 0, pid),

@@ -1,22 +1,19 @@
 """The jail of one zygote: built once, and entered by every program and every tests' process below it.
 
-`build` may fork: at the walled levels the process that calls it stays behind as the keeper, which alone may clean folders
-and mount, and the function returns in a child that is filtered and can do neither.
+`build` may fork: at the walled levels the process that calls it stays behind as the keeper, which alone may clean
+folders and mount, and the function returns in a child that is filtered and can do neither.
 """
 
 import contextlib
-import ctypes
 import os
 import resource
 import socket
-import struct
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from rlvr.judge import limits
 from rlvr.judge.jail import cgroups, folders, landlock, namespaces, seccomp
-from rlvr.judge.jail.syscalls import call
 
 _SCRATCH_BYTES, _SCRATCH_FILES = 64 << 20, 4096
 _OWN_MEMORY = 96 << 20
@@ -24,7 +21,6 @@ _OWN_TASKS = 8
 """What a zygote, its keeper and its tests' process need of a worker's groups and of the limit on processes."""
 _FIRST_USER, _USERS = 0x70000000, 1 << 24
 """Private users of the outside, two for each worker: nobody else's files or processes are theirs."""
-_CAPABILITIES, _READ_ALL = 0x20080522, 1 << 2
 _PROTECTED, _ORDINARY = -500, 200
 
 
@@ -110,10 +106,8 @@ class Walled(Jail):
         self._marks = {side: folders.mark(path) for side, path in self.folders.items()}
         self._rules = {side: landlock.rules(self.abi, read, use, [path]) for side, path in self._roots.items()}
         # The first fork after new namespaces has to be the zygote, so this is asked below it.
-        readable = self.users is None or _can_read(self.users["program"], read, self.folders["program"])
-        self._kept = 0 if readable else _READ_ALL
-        self._head = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITIES, 0))
-        self._rights = ctypes.create_string_buffer(struct.pack("6I", self._kept, self._kept, 0, 0, 0, 0))
+        users = self.users
+        self.read_all = users is not None and not _can_read(users["program"], read, self.folders["program"])
         if self.contained:
             limits.enter_pid_namespace()
         limits.prepare()
@@ -128,7 +122,7 @@ class Walled(Jail):
         # Each folder is mounted inside one that the rules name, since a fresh mount is a fresh thing to them.
         self._roots = {side: f"/{side}" for side in folders.SIDES}
         self.folders = {side: f"/{side}/work" for side in folders.SIDES}
-        namespaces.new_root(folder, [*read], use, self.folders.values(), self.folders["program"])
+        namespaces.new_root(folder, read, use, self.folders.values(), self.folders["program"])
         inner = {side: namespaces.INNER + number * two for number, side in enumerate(folders.SIDES)}
         for side, path in self.folders.items():
             namespaces.scratch(path, inner[side], _SCRATCH_BYTES, _SCRATCH_FILES)
@@ -141,8 +135,8 @@ class Walled(Jail):
         for path in self.folders.values():
             os.mkdir(path, 0o700)
         first = _private_user()
-        self.users = {side: first + number for number, side in enumerate(folders.SIDES)} if _may_change_user(first) else None
-        self._owners = self.users
+        private = {side: first + number for number, side in enumerate(folders.SIDES)}
+        self.users = self._owners = private if _may_change_user(first) else None
         self._others = 0
         if self.users is None:
             self._others = limits.tasks_of(os.getuid()) + limits.SPARE_TASKS
@@ -160,12 +154,9 @@ class Walled(Jail):
             limits.adjust_oom(_ORDINARY)
         landlock.apply(self._rules[side])
         if self.users:
-            user = self.users[side]
-            if self._kept:
-                limits.keep_capabilities()
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-        call("capset", self._head, self._rights)
+            limits.become(self.users[side], read_all=self.read_all)
+        else:
+            limits.set_capabilities(0)
         if self.abi < 6 and not self.contained:
             seccomp.install(seccomp.own_signals_only(os.getpid()))
         limits.bound(resource.RLIMIT_NPROC, processes + self._others + _OWN_TASKS)
@@ -200,7 +191,9 @@ class Walled(Jail):
         if self.users is None:
             user = "this user, without capabilities"
         else:
-            user = "a private one" + (", with the right to read all files that the walls leave" if self._kept else "")
+            user = "a private one" + (
+                ", with the right to read all files that the walls leave" if self.read_all else ""
+            )
         return {
             "landlock": f"ABI {self.abi}",
             "cgroup": self.group.kind if self.group else "none that can be made",
@@ -261,8 +254,7 @@ def _can_read(user: int, paths: list[str], folder: str) -> bool:
 
 def _become(user: int) -> bool:
     os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
+    limits.become(user, read_all=False)
     return True
 
 
