@@ -100,9 +100,9 @@ def test_what_nobody_judged_is_counted_and_neither_right_nor_wrong():
     found = summarise(TASKS, [*rows("a", "+?-?"), *rows("b", "????"), *rows("c", "++++")], (1, 2, 4))
     assert found["judge_errors"] == 6
     assert found["pass@1"]["value"] == pytest.approx((0.5 + 1) / 2)
-    assert found["samples"] == 2
-    assert "pass@2" in found
-    assert "pass@4" not in found
+    assert found["samples"] == 4
+    assert found["pass@2"]["value"] == pytest.approx((1 + 1) / 2)
+    assert found["pass@4"]["value"] == 1.0
     assert found["outcomes"]["judge_error"] == 6
     assert found["greedy"] is None
     nothing = summarise(TASKS, rows("a", "??"), (1,))

@@ -77,7 +77,7 @@ FORGERIES = {
         "os.write(3, frame(b'=t4;sb;judge_errors0;Fd0;'))\nos._exit(0)"
     ),
     "names that were not asked for": (
-        "import os, sys, gc\npeer = None\ndef add(a, b):\n    return 0\n"
+        "def add(a, b):\n    return 0\n"
         "from rlvr.judge import handles\nreal = handles.Peer._reply\n"
         "def reply(self, value, *rest):\n"
         "    if isinstance(value, tuple) and len(value) == 4 and isinstance(value[3], dict):\n"
@@ -86,14 +86,14 @@ FORGERIES = {
     ),
     "an endless answer": "import os\ndef add(a, b):\n    while True: os.write(3, b'\\x00' * 4096)",
     "an enormous announcement": "import os\ndef add(a, b):\n    os.write(3, b'\\xff\\xff\\xff\\xff=')\n    os._exit(0)",
-    "expected values by a handle": (
-        "def add(a, b):\n    import gc, sys\n    frame = sys._getframe()\n    while frame:\n"
-        "        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:\n"
-        "            if isinstance(value, str) and 'assert add' in value:\n"
-        "                return eval(value.split('==')[1])\n"
-        "        frame = frame.f_back\n    for thing in gc.get_objects():\n"
-        "        if isinstance(thing, (list, tuple)):\n            for item in thing:\n"
-        "                if isinstance(item, str) and item.startswith('assert add'):\n                    return 5\n"
+    "expected values in memory": (
+        "import gc, sys\ndef add(a, b):\n    needle = ' '.join(('assert', 'add'))\n    frame = sys._getframe()\n"
+        "    things = list(gc.get_objects())\n    while frame:\n"
+        "        things += [list(frame.f_locals.values()), list(frame.f_globals.values())]\n"
+        "        frame = frame.f_back\n"
+        "    for thing in things:\n        if isinstance(thing, dict): thing = list(thing.values())\n"
+        "        for item in thing if isinstance(thing, (list, tuple)) else ():\n"
+        "            if isinstance(item, str) and needle in item and item != needle: return 5"
     ),
 }
 ENDLESS = {
@@ -164,7 +164,15 @@ def test_leaving_is_never_a_pass(sandbox, name):
 
 @batches(EQUALITY)
 def test_an_answer_that_claims_to_be_equal_is_compared_by_the_tests(sandbox, name):
-    assert_fails(run(sandbox, EQUALITY[name]))
+    for test in (
+        "add(2, 3) == 5",
+        "5 == add(2, 3)",
+        "abs(add(2, 3) - 5) < 1e-9",
+        "5 in add(2, 3)",
+        "add(2, 3) in [5, 6]",
+    ):
+        execution = sandbox.run(Job(EQUALITY[name], {"style": "asserts", "tests": ["assert " + test]}, limits=QUICK))
+        assert not passed(execution), test
 
 
 @batches(PATCHES)
@@ -175,6 +183,8 @@ def test_what_the_program_patches_is_not_what_the_tests_use(sandbox, name):
 @batches(FORGERIES)
 def test_nothing_that_the_program_writes_or_finds_is_a_verdict(sandbox, name):
     assert_fails(run(sandbox, FORGERIES[name]))
+    close = {"style": "asserts", "tests": ["assert abs(add(2, 3) - 5) < 1e-9"]}
+    assert not passed(sandbox.run(Job(FORGERIES[name], close, limits=QUICK)))
 
 
 @batches(ENDLESS)
@@ -259,9 +269,10 @@ def test_every_program_starts_alone(sandbox):
         "    return [sorted(os.listdir('.')), sys.stdin.read(), 'SECRET_OF_THE_TRAINER' in os.environ,"
         " [n for n in range(64) if is_open(n)], getattr(sys, 'mark', None)]\n"
         "def is_open(n):\n    try: os.fstat(n)\n    except OSError: return False\n    return True\n"
-        "def add(a, b):\n    value = seen()\n    sys.mark = 1\n    open('mark', 'w')\n    return value"
+        "def add(a, b):\n    import tempfile\n    value = seen()\n    sys.mark = 1\n    open('mark', 'w')\n"
+        "    return [*value, tempfile.gettempdir() == os.getcwd()]"
     )
-    reference = {"style": "asserts", "tests": ["assert add(1, 2) == [[], '', False, [0, 1, 2, 3], None]"]}
+    reference = {"style": "asserts", "tests": ["assert add(1, 2) == [[], '', False, [0, 1, 2, 3], None, True]"]}
     for program in (look, look + "\n"):
         assert sandbox.run(Job(program, reference)).tests[0].outcome == "passed"
 
@@ -282,6 +293,27 @@ def test_a_function_of_the_tests_cannot_be_opened(sandbox):
     for path in ("__globals__['secret']", "__code__.co_consts", "__self__", "__closure__"):
         execution = sandbox.run(Job(f"def add(f):\n    return f.{path}", reference, limits=QUICK))
         assert execution.tests[0].outcome == "runtime_error"
+
+
+def test_no_byte_of_the_tests_is_in_the_programs_memory():
+    """Of this program nor of one that ran before against the same tests: it finds what it looks for only in itself.
+
+    Looked at where no wall keeps a program from reading its own memory as a file.
+    """
+    program = (
+        "def add(a, b):\n    found, needle = 0, bytes(reversed(b'srebmun-egnarts'))\n"
+        "    for line in open('/proc/self/maps'):\n        place, rights = line.split()[:2]\n"
+        "        if 'r' in rights and '[v' not in line:\n"
+        "            start, end = (int(n, 16) for n in place.split('-'))\n"
+        "            with open('/proc/self/mem', 'rb', 0) as memory:\n                memory.seek(start)\n"
+        "                found += memory.read(end - start).count(needle)\n    return found"
+    )
+    reference = {"style": "asserts", "tests": ["assert add(1, 2) == 'strange-numbers'"]}
+    with Local(workers=1, isolation="process").open() as sandbox:
+        for again in range(3):
+            test = sandbox.run(Job(f"{program}  # {again}", reference, limits=QUICK)).tests[0]
+            assert test.outcome == "wrong_answer" if os.getuid() == 0 else test.outcome != "passed"
+            assert "got 1" in test.why or os.getuid()
 
 
 def test_a_hundred_megabytes_are_no_answer(sandbox):

@@ -82,7 +82,7 @@ ATTACKS = {
     "the host name": "socket.sethostname('mine')",
     "the clock": "import time; time.clock_settime(time.CLOCK_REALTIME, time.time())",
     "a device": "os.mknod('disk', 0o60600, os.makedev(254, 0))",
-    "a set-uid program": "import subprocess; assert not subprocess.run(['su', '-c', 'id'], stdin=-3, stderr=-3).returncode",
+    "a set-uid program": "import subprocess as s; assert not s.run(['su', '-c', 'id'], stdin=-3, stderr=-3).returncode",
 }
 CALLS = (
     "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key", "bpf",
@@ -408,11 +408,10 @@ def test_a_judge_that_ends_takes_everything_with_it(level, end):
     while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not os.path.exists(f"/proc/{pid}"), done.stderr
+    assert not os.path.exists(folder)
     if end == "close":
         assert done.returncode == 0, done.stderr
-        assert not os.path.exists(folder)
         assert glob.glob(f"/sys/fs/cgroup/**/*{os.path.basename(folder)}", recursive=True) == []
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_best_level_is_the_default_and_an_unknown_one_names_those_that_exist():

@@ -95,7 +95,7 @@ def test_closing_ends_everything_at_once_and_leaves_nothing():
     assert not os.path.exists(folder)
 
 
-def test_a_caller_that_is_killed_leaves_no_process():
+def test_a_caller_that_is_killed_leaves_no_process_and_no_file():
     script = textwrap.dedent("""
         import os, sys, threading, time
         from rlvr.records import Job
@@ -103,18 +103,28 @@ def test_a_caller_that_is_killed_leaves_no_process():
         with Local(workers=1).open() as sandbox:
             tests = {"style": "asserts", "tests": ["assert f() == 1"]}
             sandbox.run(Job("def f():\\n    return 1", tests))
-            print(sandbox._workers[0]._process.pid, flush=True)
+            print(sandbox._workers[0]._process.pid, sandbox._workers[0]._folder, flush=True)
             sandbox.run(Job("import time\\ntime.sleep(60)\\ndef f(): pass", tests))
     """)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as caller:
         assert caller.stdout is not None
-        zygote = int(caller.stdout.readline())
+        zygote, folder = caller.stdout.readline().split()
         time.sleep(0.2)
         caller.kill()
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and os.path.exists(f"/proc/{zygote}/cwd"):
+    while time.monotonic() < deadline and (_runs(zygote) or os.path.exists(folder)):
         time.sleep(0.02)
-    assert not os.path.exists(f"/proc/{zygote}/cwd")
+    assert not _runs(zygote)
+    assert not os.path.exists(folder)
+
+
+def _runs(pid: str) -> bool:
+    """A zombie, which nobody may be there to wait for, does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("tests", [{"style": "nothing"}, {"style": "asserts", "tests": ["("]}])

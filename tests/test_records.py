@@ -32,10 +32,15 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if origin is dict:
         return st.dictionaries(st.text(max_size=4), values_of(args[1]), max_size=2)
     if hint is Limits:
-        # The only record that refuses some values of its fields' types.
         return st.builds(Limits, cpu_s=st.floats(0.001, 100), wall_s=st.none() | st.floats(0.001, 100))
     if isinstance(hint, type) and issubclass(hint, Record):
-        return st.builds(hint, **{name: values_of(inner) for name, inner in records._hints(hint).items()})
+        # What these records refuse among the values of their fields' types.
+        narrower = {
+            "max_tokens": st.integers(1),
+            "stop": st.lists(st.text(min_size=1, max_size=8), max_size=2).map(tuple),
+        }
+        fields = {name: values_of(inner) for name, inner in records._hints(hint).items()}
+        return st.builds(hint, **{**fields, **{name: narrower[name] for name in fields.keys() & narrower.keys()}})
     plain = {str: st.text(max_size=8), int: st.integers(), bool: st.booleans(), type(None): st.none()}
     return plain[hint] if hint in plain else st.floats(allow_nan=False)
 

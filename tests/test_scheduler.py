@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rlvr.run import RunStoppedError
 from rlvr.scheduler import Scheduler, Ticket, position
 
 
@@ -162,7 +163,7 @@ def test_a_failed_group_goes_out_again_first_and_not_for_ever():
         scheduler.fail(first)
         (first,) = scheduler.dispatch()
         assert (first.number, first.attempt) == (0, attempt)
-    with pytest.raises(RuntimeError, match="group 0 failed 3 times"):
+    with pytest.raises(RunStoppedError, match="group 0 could not be produced"):
         scheduler.fail(first)
     assert scheduler.retried == 2
 

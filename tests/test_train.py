@@ -17,6 +17,7 @@ from rlvr.config import load_recipe
 from rlvr.learner import checkpoints
 from rlvr.learner.step import Learner
 from rlvr.records import Execution
+from rlvr.run import RunStoppedError
 from rlvr.storage import write_lines
 from rlvr.tasks.programs import Programs
 from rlvr.train import train
@@ -271,6 +272,7 @@ def test_ctrl_c_at_the_command_line_is_exit_code_130_with_a_checkpoint(recipe, t
     assert process.returncode == 130, said
     steps = len(rows(metrics))
     assert "Traceback" not in said
+    assert f"rlvr: interrupted. stopped after step {steps} of 100000; continue with --resume" in said
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == [f"step_{steps}"]
     assert status(tmp_path / "run") == "interrupted"
     assert sum(row["outcomes"].get("judge_error", 0) for row in rows(metrics)) == 0
@@ -344,7 +346,9 @@ class Broken:
 
 
 def test_a_run_stops_when_its_judge_fails_too_often(recipe, display, tmp_path):
-    with pytest.raises(RuntimeError, match=r"step 1: \d+ of 32 rollouts could not be judged, more than max_unjudged=0"):
+    with pytest.raises(
+        RunStoppedError, match=r"step 1: \d+ of 32 rollouts could not be judged, more than max_unjudged=0"
+    ):
         train(recipe(), tmp_path / "run", display, sandbox=Broken())
     assert status(tmp_path / "run") == "failed"
     assert "could not be judged" in (tmp_path / "run" / "log.txt").read_text()
@@ -352,3 +356,16 @@ def test_a_run_stops_when_its_judge_fails_too_often(recipe, display, tmp_path):
     unjudged = [row for row in rows(tmp_path / "tolerant" / "traces" / "rollouts.jsonl") if row["reward"] is None]
     assert totals["judge_errors"] == len(unjudged) > 0
     assert {row["turns"][0]["verdict"]["outcome"] for row in unjudged} == {"judge_error"}
+
+
+class Gone:
+    """A judge that answers for nothing any more."""
+
+    def run_many(self, jobs):
+        return [Execution(ended="judge_error", tests_total=6, why="lost its worker") for _ in jobs]
+
+
+def test_a_group_that_nobody_can_judge_is_sampled_again_and_then_ends_the_run(recipe, display, tmp_path):
+    with pytest.raises(RunStoppedError, match=r"group \d+ could not be produced or judged in 3 attempts"):
+        train(recipe(GRPO, "max_unjudged=1"), tmp_path / "run", display, sandbox=Gone())
+    assert status(tmp_path / "run") == "failed"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from rlvr.run import RunStoppedError
+
 if TYPE_CHECKING:
     from rlvr.records import Task
 
@@ -41,7 +43,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the firs
 
 
 def main() -> None:
-    """Entry point: every error that is the caller's is one clear message and exit code 2; an interrupt is 130."""
+    """Entry point. An error of the caller's is one message and exit code 2, a run that stopped itself 1, Ctrl-C 130."""
     # Two spinning threads on a busy two-core machine are many times slower than one that waits.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -50,9 +52,9 @@ def main() -> None:
     except (ValueError, LookupError, FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError) as error:
         print(f"rlvr: {_message(error)}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt as stop:
-        print(f"rlvr: interrupted. {stop}", file=sys.stderr)
-        sys.exit(130)
+    except (FloatingPointError, RunStoppedError) as stop:
+        print(f"rlvr: stopped. {stop}", file=sys.stderr)
+        sys.exit(1)
 
 
 def spread(arguments: Sequence[str]) -> list[str]:
@@ -277,8 +279,13 @@ def _plan(
 def _display() -> Iterator[Any]:
     from rlvr.progress import display
 
-    with display() as screen:
-        yield screen
+    try:
+        with display() as screen:
+            yield screen
+    except KeyboardInterrupt as stop:
+        # Here, because the option parser would end the program without the sentence.
+        print(f"rlvr: interrupted. {stop}".rstrip(), file=sys.stderr)
+        raise typer.Exit(130) from stop
 
 
 @contextmanager

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 class Stage:
     """One bar. `advance` it, with the numbers that people want to see."""
 
-    def __init__(self, display: "Display", name: str, total: int) -> None:
+    def __init__(self, display: "Display", name: str, total: int, done: int) -> None:
         self._display, self._name, self._total = display, name, total
-        self._done, self._started, self._printed = 0, time.monotonic(), time.monotonic()
-        self._bar = display.bars.add_task(name, total=total, shown="") if display.bars else None
+        self._before = self._done = done
+        self._started = self._printed = time.monotonic()
+        self._bar = display.bars.add_task(name, total=total, completed=done, shown="") if display.bars else None
 
     def advance(self, count: int = 1, shown: Mapping[str, Any] | None = None) -> None:
         """shown: names and values to print beside the bar."""
@@ -27,7 +28,7 @@ class Stage:
         elif time.monotonic() - self._printed >= self._display.every_s or self._done == self._total:
             self._printed = time.monotonic()
             elapsed = time.monotonic() - self._started
-            left = elapsed / max(1, self._done) * (self._total - self._done)
+            left = elapsed / max(1, self._done - self._before) * (self._total - self._done)
             self._display.console.print(
                 f"{self._name:<28} {self._done}/{self._total}  {text}  {elapsed:.0f} s, {left:.0f} s left",
                 highlight=False,
@@ -42,8 +43,9 @@ class Display:
         self.console, self.bars, self.every_s = console, bars, every_s
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Stage]:
-        yield Stage(self, name, total)
+    def stage(self, name: str, total: int, done: int = 0) -> Iterator[Stage]:
+        """done: of an earlier call, so that the time left is told from this one's speed."""
+        yield Stage(self, name, total, done)
 
     def say(self, text: str) -> None:
         """A line that stays."""

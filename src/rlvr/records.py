@@ -93,6 +93,12 @@ class Task(Record):
     meta: dict[str, Json] = field(default_factory=dict)
     """Facts about the task: dataset, split, role, entry_point, difficulty, solution ..."""
 
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ValueError(f"field max_tokens should be at least 1, not {self.max_tokens}")
+        if "" in self.stop:
+            raise ValueError("field stop holds an empty text, which would end every completion at once")
+
 
 @dataclass(frozen=True, slots=True)
 class Completion(Record):

@@ -80,12 +80,13 @@ class Demonstrations:
 
     def _rollout(self, task: Task) -> Rollout:
         text = _demonstration(task)
-        completion = Completion(
-            text=text,
-            prompt_tokens=self._model.encode_prompt(task.prompt),
-            tokens=self._model.encode_completion(text),
-        )
-        return Rollout(task, (Turn(completion),))
+        prompt, tokens = self._model.encode_prompt(task.prompt), self._model.encode_completion(text)
+        if len(prompt) + len(tokens) > self._model.positions:
+            raise ValueError(
+                f"task {task.id}: prompt and demonstration have {len(prompt) + len(tokens)} tokens, "
+                f"the model only {self._model.positions} positions"
+            )
+        return Rollout(task, (Turn(Completion(text=text, prompt_tokens=prompt, tokens=tokens)),))
 
 
 class Rollouts:
@@ -154,7 +155,10 @@ class Rollouts:
         for ticket, (_, completions) in zip(tickets, finished, strict=True):
             task = self._task(ticket)
             rollouts = [Rollout(task, (Turn(completion, next(verdicts)),)) for completion in completions]
-            self._scheduler.accept(ticket, [self._valued(rollout) for rollout in rollouts])
+            if all(rollout.verdict is not None and rollout.verdict.passed is None for rollout in rollouts):
+                self._scheduler.fail(ticket)
+            else:
+                self._scheduler.accept(ticket, [self._valued(rollout) for rollout in rollouts])
 
     def _valued(self, rollout: Rollout) -> Rollout:
         value = self._reward(rollout)
@@ -175,7 +179,7 @@ def statistics(groups: Sequence[Group]) -> dict[str, Any]:
     lengths = [len(r.completion.tokens) for r in rollouts]
     flat = sum(len({r.reward for r in group if r.reward is not None}) < 2 for group in groups)
     return {
-        "reward": sum(rewards) / max(1, len(rewards)),
+        "reward": sum(rewards) / len(rewards) if rewards else None,
         "pass_rate": outcomes["passed"] / max(1, len(verdicts) - outcomes["judge_error"]),
         "zero_contrast_share": flat / max(1, len(groups)),
         "unjudged_share": outcomes["judge_error"] / max(1, len(verdicts)),

@@ -33,6 +33,10 @@ APPENDED = ("metrics.jsonl", "traces/rollouts.jsonl")
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "scipy", "pydantic")
 
 
+class RunStoppedError(Exception):
+    """A run ended itself by a rule of its recipe; what it had done is kept."""
+
+
 class Run:
     """A run's folder. Make one with `create` or `reopen`."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from rlvr.records import Json
+from rlvr.run import RunStoppedError
 
 G = TypeVar("G")
 
@@ -82,7 +83,9 @@ class Scheduler(Generic[G]):
         assert self._running.get(ticket.number) == ticket, f"ticket {ticket} is not running"
         del self._running[ticket.number]
         if ticket.attempt + 1 >= self.max_attempts:
-            raise RuntimeError(f"group {ticket.number} failed {self.max_attempts} times; see the log for the reasons")
+            raise RunStoppedError(
+                f"group {ticket.number} could not be produced or judged in {self.max_attempts} attempts"
+            )
         self.retried += 1
         self._requeue(replace(ticket, attempt=ticket.attempt + 1))
 

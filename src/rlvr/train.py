@@ -25,7 +25,7 @@ from rlvr.objectives import Objective
 from rlvr.progress import Display, Stage
 from rlvr.records import Json, Task
 from rlvr.rollout import Account, Demonstrations, Group, Rollouts, check, check_demonstrations, statistics
-from rlvr.run import Run
+from rlvr.run import Run, RunStoppedError
 from rlvr.scheduler import Scheduler
 from rlvr.storage import write_lines
 
@@ -95,8 +95,9 @@ def describe(recipe: TrainRecipe) -> str:
         f"# step         {recipe.batch_size} tasks x {size} completions = {recipe.batch_size * size} sequences",
         f"# optimizer    {optimizer.epochs} passes over each batch, {each} in an optimizer step",
         f"# run          {recipe.steps} steps, {drawn * size} sequences",
-        f"# evaluation   {len(parts.evaluation)} tasks every {recipe.evaluation.every or 'no'} steps",
     ]
+    if recipe.evaluation.every:
+        lines.append(f"# evaluation   {len(parts.evaluation)} tasks every {recipe.evaluation.every} steps")
     return "\n".join(lines)
 
 
@@ -141,9 +142,10 @@ class _Training:
     ) -> None:
         self._recipe, self._parts, self._run = recipe, parts, run
         self._model, self._engine, self._sandbox = model, engine, sandbox
-        # Imitation is of text, at temperature 1; only where log-probs are compared must they mean the sampler's.
-        temperature = recipe.sampling.temperature if parts.objective.exact_sampling else 1.0
-        self._learner = Learner(model, recipe.optimizer, recipe.steps, temperature)
+        # Imitation is of text: at temperature 1, with dropout. Where log-probs are compared they must be the sampler's.
+        compared = parts.objective.exact_sampling
+        temperature = recipe.sampling.temperature if compared else 1.0
+        self._learner = Learner(model, recipe.optimizer, recipe.steps, temperature, dropout=not compared)
         self._scheduler: Scheduler[Group] = Scheduler(recipe.batch_size, recipe.staleness)
         self._totals: dict[str, Any] = {"judged": 0, "judge_errors": 0, "seconds": {}}
         self._source = self._make_source()
@@ -173,8 +175,7 @@ class _Training:
             write_lines(run.path / "tasks.jsonl", [task.to_json() for task in self._parts.tasks])
             if recipe.evaluation.every:
                 run.metrics({"step": 0, **self._evaluated()})
-        with display.stage(recipe.name, recipe.steps) as stage, _interruptible() as interrupted:
-            stage.advance(step)
+        with display.stage(recipe.name, recipe.steps, done=step) as stage, _interruptible() as interrupted:
             while step < recipe.steps:
                 step = self._step(step, stage)
                 last = step == recipe.steps or bool(interrupted)
@@ -211,7 +212,7 @@ class _Training:
         errors = row.get("outcomes", {}).get("judge_error", 0)
         totals["judge_errors"] += errors
         if row.get("unjudged_share", 0.0) > self._recipe.max_unjudged:
-            raise RuntimeError(
+            raise RunStoppedError(
                 f"step {row['step']}: {errors} of {account.judged} rollouts could not be judged, more than "
                 f"max_unjudged={self._recipe.max_unjudged} allows; the reasons are in traces/rollouts.jsonl"
             )
@@ -297,11 +298,11 @@ def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[Json]:
 
 
 def _shown(row: Mapping[str, Any], account: Account) -> dict[str, Any]:
-    shown = {key: row[key] for key in ("reward", "pass_rate", "loss") if key in row}
+    shown = {key: row[key] for key in ("reward", "pass_rate", "loss") if row.get(key) is not None}
     if account.judged:
         shown["verdicts/s"] = account.judged / max(1e-9, account.seconds["judge"])
     if "evaluation" in row:
-        shown["held-out pass@1"] = row["evaluation"]["pass@1"]["value"]
+        shown["held-out"] = row["evaluation"].get("pass@1", {}).get("value")
     return shown
 
 

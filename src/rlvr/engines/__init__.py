@@ -24,7 +24,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """Sample `len(seeds)` completions of one prompt. Equal requests under equal weights give equal completions."""
+    """Sample `len(seeds)` completions of one prompt. Equal batches under equal weights give equal completions.
+
+    A draw that falls within rounding of the edge between two tokens may differ between batches of other shapes.
+    """
 
     id: str
     prompt: tuple[int, ...]

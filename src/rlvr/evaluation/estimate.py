@@ -36,7 +36,8 @@ def summarise(tasks: Sequence[Task], scores: Sequence[Mapping[str, Any]], ks: Se
     """Everything that is reported of one evaluation.
 
     scores: rows with task_id, seed (None for greedy), passed, outcome, tokens, finish. Rows with `passed` None were
-    not judged: they are counted and left out. A k larger than the fewest judged samples of a task is left out too.
+    not judged: they are counted and left out. pass@k is over the tasks with at least k judged samples; where there
+    is none, it is left out too.
     """
     summary = _numbers(tasks, scores, ks)
     by: dict[str, Json] = {}
@@ -60,11 +61,10 @@ def _numbers(tasks: Sequence[Task], scores: Sequence[Mapping[str, Any]], ks: Seq
         if score["passed"] is not None:
             (greedy if score["seed"] is None else sampled)[score["task_id"]].append(score["passed"])
     counted = [passes for passes in sampled.values() if passes]
-    fewest = min((len(passes) for passes in counted), default=0)
-    numbers: dict[str, Json] = {"n": len(tasks), "samples": fewest}
+    numbers: dict[str, Json] = {"n": len(tasks), "samples": max((len(passes) for passes in counted), default=0)}
     for k in sorted({1, *ks}):
-        if k <= fewest:
-            numbers[f"pass@{k}"] = interval([pass_at_k(len(p), sum(p), k) for p in counted])
+        if enough := [passes for passes in counted if len(passes) >= k]:
+            numbers[f"pass@{k}"] = interval([pass_at_k(len(p), sum(p), k) for p in enough])
     answered = [float(passes[0]) for passes in greedy.values() if passes]
     numbers["greedy"] = interval(answered) if answered else None
     drawn = [score for score in scores if score["seed"] is not None]

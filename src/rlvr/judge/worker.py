@@ -27,10 +27,11 @@ sys.path.pop(0)
 main(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
 """
 _ENVIRONMENT = {
-    "HOME": "/nonexistent", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin",
     "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
 }  # fmt: skip
 _CLOSE_S = 5.0
+_DRAIN_MS = 200
 
 
 class LostError(Exception):
@@ -93,7 +94,7 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "utf8", "-c", _BOOT, *arguments],
-                env={**_ENVIRONMENT, "TMPDIR": self._folder},
+                env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(control.fileno(), reports.fileno()),
@@ -121,9 +122,11 @@ class Worker:
 
     def _collect(self, plan: Plan, known: dict[int, Execution]) -> None:
         reports = _Reports(self._reports)
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
         while True:
             # Wakes for the zygote's messages only; a full buffer of reports is emptied in passing.
-            while not select.select([self._control], [], [], 0.2)[0]:
+            while not poll.poll(_DRAIN_MS):
                 reports.drain()
             frame = read_frame(self._control)
             if frame is None:

@@ -12,15 +12,16 @@ import gc
 import importlib
 import json
 import os
-import select
 import socket
 import sys
-import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from rlvr.judge import candidate, limits, tester
 from rlvr.judge.jail import walls
 from rlvr.judge.jail.walls import Jail
+from rlvr.judge.place import Place
+from rlvr.judge.watch import CallerGone, Watch
 from rlvr.judge.wire import read_frame, write_frame
 
 # What programs import most; importing in every child would cost more than the fork.
@@ -29,39 +30,21 @@ _WARM = (
     "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
     "string", "struct", "textwrap", "time", "typing",
 )  # fmt: skip
-_SHOWN = 8192
 _RESULTS_PER_MESSAGE = 8
-_TICK_S = 0.1
-_TESTER_GRACE_S = 60.0
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
-_STARVED = "the program and what it started needed too much memory together"
 _GROUPS_PER_TESTER = 500
 
 
-class _Place:
-    """Where one program runs: the jail's folder for programs, and two capped places for what it prints."""
-
-    def __init__(self, jail: Jail, folder: str) -> None:
-        self.jail = jail
-        self.outputs = [_scratch(folder), _scratch(folder)]
-
-    def close(self) -> list[str]:
-        """Leave it as it was found; returns the heads of both outputs."""
-        heads = [os.pread(output, _SHOWN, 0).decode("utf-8", "replace") for output in self.outputs]
-        for output in self.outputs:
-            os.close(output)
-        self.jail.clean("program")
-        return heads
-
-
-def _scratch(folder: str) -> int:
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("output")
-    path = f"{folder}/{os.urandom(8).hex()}"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(path)
-    return descriptor
+def _fork(jail: Jail, run: Callable[[], NoReturn]) -> int:
+    """Pid of a new process that runs this and never comes back here."""
+    pid = jail.fork()
+    if pid:
+        return pid
+    try:
+        run()
+    finally:
+        os._exit(1)
 
 
 def _become(jail: Jail, side: str, descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float) -> None:
@@ -91,12 +74,11 @@ class _Tester:
 
 
 class Zygote:
-    """control: jobs in, results out. reports: handed to tests' processes. folder: of this worker alone."""
+    """control: jobs in, results out. reports: handed to tests' processes."""
 
-    def __init__(self, control: socket.socket, reports: socket.socket, folder: str, jail: Jail) -> None:
+    def __init__(self, control: socket.socket, reports: socket.socket, jail: Jail) -> None:
         self.control = control
         self.reports = reports
-        self.folder = folder
         self.jail = jail
         self.empty = os.open(os.devnull, os.O_RDWR)
         self.mapped = limits.address_space()
@@ -109,7 +91,6 @@ class Zygote:
             if not group["plain"]:
                 self._end_tester()
             self._send(results, end=True)
-        self._end_tester()
 
     def _split(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Results of the last jobs; those of earlier ones have been sent."""
@@ -130,16 +111,22 @@ class Zygote:
         if self.tester is None or self.tester.most != most or self.tester.groups == _GROUPS_PER_TESTER:
             self._end_tester()
             ours, theirs = socket.socketpair()
-            pid = self.jail.fork()
-            if not pid:
+
+            def serve() -> NoReturn:
                 descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
                 _become(self.jail, "tests", descriptors, most, self._memory(most), _TESTER_CPU_S)
                 tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
+
+            pid = _fork(self.jail, serve)
             theirs.close()
             self.tester = _Tester(pid, ours, most)
         self.tester.groups += 1
         self.tester.tell(tester.PLAN)
         return self.tester
+
+    def end(self) -> None:
+        self._end_tester()
+        self.jail.end()
 
     def _end_tester(self) -> None:
         if self.tester is not None:
@@ -150,141 +137,51 @@ class Zygote:
 
     def _candidate(self, job: dict[str, Any], tests: "_Tester") -> dict[str, Any]:
         ours, theirs = socket.socketpair()
-        most = job["limits"]
-        place = self._place(most)
-        pid = self.jail.fork()
-        if not pid:
-            descriptors = [self.empty, *place.outputs, theirs.fileno()]
-            _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
+        place = self._place(job["limits"])
+
+        def serve() -> NoReturn:
+            self._enter(place, job, theirs)
             candidate.serve(job["program"].encode("utf-8", "surrogatepass"))
+
+        pid = _fork(self.jail, serve)
         theirs.close()
         tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
-        return _Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
+        return Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._end_tester()
-        results = []
-        for job in jobs:
-            ours, theirs = socket.socketpair()
-            most = job["limits"]
-            place = self._place(most)
-            pid = self.jail.fork()
-            if not pid:
-                descriptors = [self.empty, *place.outputs, self.reports.fileno(), theirs.fileno()]
-                _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
-                program = job["program"].encode("utf-8", "surrogatepass")
-                tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
-            theirs.close()
-            results.append(_Watch(self.jail, self.control, ours, pid, None, job).result(place))
-            ours.close()
-        return results
+        return [self._alone(job) for job in jobs]
 
-    def _place(self, most: dict[str, Any]) -> _Place:
+    def _alone(self, job: dict[str, Any]) -> dict[str, Any]:
+        ours, theirs = socket.socketpair()
+        place = self._place(job["limits"])
+
+        def serve() -> NoReturn:
+            self._enter(place, job, self.reports, theirs)
+            program = job["program"].encode("utf-8", "surrogatepass")
+            tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
+
+        pid = _fork(self.jail, serve)
+        theirs.close()
+        result = Watch(self.jail, self.control, ours, pid, None, job).result(place)
+        ours.close()
+        return result
+
+    def _enter(self, place: Place, job: dict[str, Any], *connections: socket.socket) -> None:
+        most = job["limits"]
+        descriptors = [self.empty, *place.outputs, *(connection.fileno() for connection in connections)]
+        _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
+
+    def _place(self, most: dict[str, Any]) -> Place:
         self.jail.limit(most["memory_mb"] << 20, most["processes"])
-        return _Place(self.jail, self.folder)
+        return Place(self.jail)
 
     def _memory(self, most: dict[str, Any]) -> int:
         return self.mapped + (most["memory_mb"] << 20)
 
     def _send(self, results: list[dict[str, Any]], *, end: bool) -> None:
         write_frame(self.control, json.dumps({"results": results, "end": end}).encode())
-
-
-class _Watch:
-    """Waits for one program's tests to end, and ends the program where it takes too much."""
-
-    def __init__(
-        self,
-        jail: Jail,
-        control: socket.socket,
-        jobs: socket.socket,
-        pid: int,
-        tester_pid: int | None,
-        job: dict[str, Any],
-    ) -> None:
-        self.jail = jail
-        self.jobs = jobs
-        self.pid = pid
-        self.tester_pid = tester_pid
-        self.job = job
-        self.most = job["limits"]
-        self.began = time.monotonic()
-        self.tester_began = limits.cpu_of(tester_pid) if tester_pid else 0.0
-        self.poll = select.poll()
-        self.poll.register(jobs, select.POLLIN)
-        self.poll.register(control, 0)
-        self.ended: limits.Ended | None = None
-        self.wall_s = 0.0
-        self.limit, self.why = "", ""
-
-    def result(self, place: _Place) -> dict[str, Any]:
-        lost = self._wait()
-        ended = self._end()
-        if not self.limit and ended.cpu_s > self.most["cpu_s"]:
-            self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
-        if self.jail.starved() and not self.limit:
-            self._over("memory_limit", _STARVED)
-        stdout, stderr = place.close()
-        return {
-            "id": self.job["id"], "limit": self.limit, "why": self.why, "status": ended.statuses[self.pid],
-            "cpu_s": ended.cpu_s, "wall_s": self.wall_s, "rss_mb": ended.rss_mb, "stdout": stdout, "stderr": stderr,
-            "tester_lost": lost,
-        }  # fmt: skip
-
-    def _wait(self) -> bool:
-        """Whether the tests' process was lost on the way."""
-        wait = min(_TICK_S, self.most["cpu_s"] / 2)
-        while True:
-            for descriptor, _ in self.poll.poll(wait * 1000):
-                if descriptor != self.jobs.fileno():
-                    self._end()
-                    if self.tester_pid:
-                        limits.end_all(None, self.tester_pid, contained=self.jail.contained)
-                    sys.exit(0)  # the caller is gone
-                return not self._heard() and self.tester_pid is not None
-            if self.ended is None:
-                self._look()
-            if self.limit and self._tester_is_late():
-                os.kill(self.tester_pid or self.pid, 9)
-
-    def _heard(self) -> bytes:
-        try:
-            return self.jobs.recv(16)
-        except OSError:
-            return b""
-
-    def _look(self) -> None:
-        """Compare with the limits what the program and everything that it started have used by now."""
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._end()  # what it left behind may hold the channel open
-            return
-        pids = limits.tree(pid for pid in limits.children(os.getpid()) if pid != self.tester_pid)
-        wall = self.most["wall_s"]
-        if sum(map(limits.cpu_of, pids)) > self.most["cpu_s"]:
-            self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
-        elif time.monotonic() - self.began > wall:
-            self._over("timeout", f"more than {wall:g} s")
-        elif self.jail.starved():
-            self._over("memory_limit", _STARVED)
-        elif len(pids) > self.most["processes"]:
-            self._over("runtime_error", f"more than {self.most['processes']} processes")
-        elif self.tester_pid and limits.cpu_of(self.tester_pid) - self.tester_began > self.most["cpu_s"]:
-            self._over("timeout", f"the tests needed more than {self.most['cpu_s']:g} CPU-s to look at the answers")
-
-    def _over(self, limit: str, why: str) -> None:
-        self.limit, self.why = limit, why
-        self._end()
-
-    def _tester_is_late(self) -> bool:
-        spent = limits.cpu_of(self.tester_pid) - self.tester_began if self.tester_pid else 0.0
-        return spent > self.most["cpu_s"] or time.monotonic() - self.began - self.wall_s > _TESTER_GRACE_S
-
-    def _end(self) -> limits.Ended:
-        if self.ended is None:
-            self.wall_s = time.monotonic() - self.began
-            self.ended = limits.end_all(self.tester_pid, self.pid, contained=self.jail.contained)
-        return self.ended
 
 
 def _warm_up() -> None:
@@ -305,4 +202,7 @@ def main(control: int, reports: int, folder: str, level: str) -> None:
     _warm_up()
     jail = walls.build(level, folder)
     limits.prepare()
-    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder, jail).run()
+    zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), jail)
+    with contextlib.suppress(CallerGone, ConnectionError):
+        zygote.run()
+    zygote.end()

@@ -33,7 +33,7 @@ def _adamw(
 
 
 def scale(schedule: str, step: int, steps: int, warmup: int, floor: float) -> float:
-    """The learning rate's factor at `step` of `steps`: warm-up from 0, then down to `floor` at the end."""
+    """The learning rate's factor at `step` of `steps`, from 0: warm-up, then down towards `floor`, due at `steps`."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     progress = (step - warmup) / max(1, steps - warmup)

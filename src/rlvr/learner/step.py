@@ -20,8 +20,13 @@ Loss = Callable[[Batch], tuple[torch.Tensor, dict[str, torch.Tensor]]]
 class Learner:
     """Weights and optimizer state, moved by `update`."""
 
-    def __init__(self, model: Model, settings: Optimizer, steps: int, temperature: float) -> None:
-        """steps: of the whole run, for the schedule. temperature: the sampler's, so that log-probs mean the same."""
+    def __init__(
+        self, model: Model, settings: Optimizer, steps: int, temperature: float, *, dropout: bool = True
+    ) -> None:
+        """steps: of the whole run, for the schedule. temperature: the sampler's, so that log-probs mean the same.
+
+        dropout: whether the architecture's own is used; with it, log-probs differ from the sampler's.
+        """
         check(model.network)
         self.model = model
         self._settings = settings
@@ -30,7 +35,7 @@ class Learner:
         self._optimizers = optimizers.build(
             model.network, settings.name, settings.lr, settings.betas, settings.weight_decay
         )
-        model.network.train()
+        model.network.train(dropout)
 
     def update(self, examples: Sequence[Example], loss: Loss, step: int, seed: int) -> dict[str, float]:
         """Learn one batch: `epochs` passes in minibatches, one optimizer step each. Returns metrics.

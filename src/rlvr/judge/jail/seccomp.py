@@ -1,8 +1,8 @@
 """One filter of system calls for everything below a zygote, assembled by hand for the kernel's classic packet filter.
 
 It is installed once, in the zygote, and inherited by every fork at no cost. So it denies only what the zygote itself
-can do without: the zygote's own use of namespaces (`unshare` and `setns` for nothing but a pid namespace) stays allowed,
-and is of no use to a program without capabilities.
+can do without: the zygote's own use of namespaces (`unshare` and `setns` for nothing but a pid namespace) stays
+allowed, and is of no use to a program without capabilities.
 """
 
 import ctypes

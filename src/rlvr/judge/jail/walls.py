@@ -5,6 +5,7 @@ folders and mount, and the function returns in a child that is filtered and can 
 """
 
 import contextlib
+import itertools
 import os
 import resource
 import socket
@@ -32,6 +33,7 @@ class Jail:
     """Whether the end of a forked process is the end of all that it has started."""
 
     def __init__(self, folder: str) -> None:
+        self.folder = folder
         self.folders = {side: f"{folder}/{side}" for side in folders.SIDES}
         for path in self.folders.values():
             os.mkdir(path, 0o700)
@@ -58,6 +60,11 @@ class Jail:
             self._refresh(side)
             self._marks[side] = folders.mark(path)
 
+    def end(self) -> None:
+        """Leave nothing behind; nothing may run in here any more."""
+        os.chdir("/")
+        _remove(self.folder)
+
     def limit(self, memory: int, processes: int) -> None:
         """Bound all that a program has at once, where something can."""
 
@@ -67,7 +74,7 @@ class Jail:
 
     def _go_to(self, side: str) -> None:
         os.chdir(self.folders[side])
-        os.environ["TMPDIR"] = self.folders[side]
+        os.environ["HOME"] = os.environ["TMPDIR"] = self.folders[side]
 
     def _refresh(self, side: str) -> None:
         path = self.folders[side]
@@ -87,11 +94,13 @@ class Walled(Jail):
 
     def __init__(self, level: str, folder: str) -> None:
         self.level = level
+        self.folder = folder
         self.contained = level == "full"
         self.abi = landlock.abi()
         if not self.abi:
             raise OSError(95, "landlock: not in this kernel")
         limits.hold_proc()
+        self._parent = os.open(os.path.dirname(folder), os.O_RDONLY | os.O_DIRECTORY)
         self.group = cgroups.join(os.path.basename(folder))
         self._killed = self.group.killed() if self.group else 0
         self._protected = self.group is not None and limits.adjust_oom(_PROTECTED)
@@ -101,7 +110,7 @@ class Walled(Jail):
             self._separate(folder, read, use)
         else:
             self._settle_outside(folder, read)
-        self._keeper = _split_off(self._renew)
+        self._keeper = _split_off(self._renew, self._finish, self._parent)
         self._pids = namespaces.PidNamespaces() if self.contained else None
         self._marks = {side: folders.mark(path) for side, path in self.folders.items()}
         self._rules = {side: landlock.rules(self.abi, read, use, [path]) for side, path in self._roots.items()}
@@ -186,6 +195,16 @@ class Walled(Jail):
         else:
             folders.empty(path)
 
+    def _finish(self) -> None:
+        """In the keeper, after the zygote has ended."""
+        if self.contained:
+            os.rmdir(os.path.basename(self.folder), dir_fd=self._parent)
+        else:
+            _remove(self.folder)
+
+    def end(self) -> None:
+        """The keeper does it."""
+
     def facts(self) -> dict[str, str]:
         """What this jail is made of, in words."""
         if self.users is None:
@@ -206,28 +225,39 @@ def build(level: str, folder: str) -> Jail:
     return Jail(folder) if level == "process" else Walled(level, folder)
 
 
-def _split_off(renew: Callable[[bytes], None]) -> socket.socket:
+def _remove(folder: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # the caller may have been faster
+        folders.empty(folder)
+        os.rmdir(folder)
+
+
+def _split_off(renew: Callable[[bytes], None], finish: Callable[[], None], parent: int) -> socket.socket:
     """Returns in a child, with the line to the process that called this and now is the keeper."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
-        _keep(ours, pid, renew)
+        _keep(ours, pid, renew, finish, parent)
     ours.close()
+    os.close(parent)
     limits.die_with_parent()
     return theirs
 
 
-def _keep(line: socket.socket, zygote: int, renew: Callable[[bytes], None]) -> NoReturn:
+def _keep(
+    line: socket.socket, zygote: int, renew: Callable[[bytes], None], finish: Callable[[], None], parent: int
+) -> NoReturn:
     """Do what is asked until the zygote ends, then end as it did."""
     code = 1
     try:
-        os.closerange(3, line.fileno())
-        os.closerange(line.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+        needed = [2, *sorted((line.fileno(), parent)), os.sysconf("SC_OPEN_MAX")]
+        for before, after in itertools.pairwise(needed):
+            os.closerange(before + 1, after)
         while request := line.recv(1):
             renew(request)
             line.send(request)
         code = os.waitstatus_to_exitcode(os.waitpid(zygote, 0)[1]) & 0xFF
+        finish()
     finally:
         os._exit(code)
 
