@@ -417,6 +417,7 @@ def test_a_judge_that_ends_takes_everything_with_it(level, end):
     assert not os.path.exists(folder)
     if end == "close":
         assert done.returncode == 0, done.stderr
+    if os.getuid() == 0:
         assert glob.glob(f"/sys/fs/cgroup/**/*{os.path.basename(folder)}", recursive=True) == []
 
 
