@@ -441,7 +441,7 @@ def test_right_programs_pass(sandbox, name):
     program, reference = parts(HONEST[name])
     execution = sandbox.run(Job(program, reference, limits=Limits(cpu_s=5.0)))
     assert (execution.ended, [test.why for test in execution.tests if test.outcome != "passed"]) == ("finished", [])
-    assert (execution.trust, execution.isolation, execution.telltales) == ("split", "process", ())
+    assert (execution.trust, execution.isolation, execution.telltales) == ("split", sandbox.isolation, ())
 
 
 def test_any_encoding_and_line_end_is_read_and_no_warning_is_seen(sandbox, capfd):

@@ -86,8 +86,9 @@ def test_closing_ends_everything_at_once_and_leaves_nothing():
     with Local(workers=1).open() as sandbox:
         thread = threading.Thread(target=wait)
         thread.start()
-        while not sandbox._workers[0]._folder or not os.listdir(sandbox._workers[0]._folder):
+        while sandbox._workers[0]._process is None:
             time.sleep(0.01)
+        time.sleep(0.3)
         folder = sandbox._workers[0]._folder
     thread.join(5)
     assert failures == ["the sandbox was closed while programs were waiting in it"]
@@ -135,8 +136,8 @@ def test_unusable_tests_are_refused_before_anything_runs(tests):
 
 
 def test_what_cannot_be_had_is_refused_with_what_there_is(monkeypatch):
-    with pytest.raises(ValueError, match="There are: process"):
-        Local(isolation="full")
+    with pytest.raises(ValueError, match="There are: auto, full, restricted, process"):
+        Local(isolation="vault")
     with pytest.raises(ValueError, match="workers"):
         Local(workers=-1)
     with Local(workers=1).open() as sandbox, pytest.raises(ValueError, match="python"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlvr import registry
+from rlvr.judge.jail import levels
 from rlvr.records import Completion, Limits, Task, Verdict
 from rlvr.sandboxes.local import Local
 from rlvr.verifiers.unit_tests import UnitTests
@@ -25,9 +26,14 @@ def rows(name: str) -> list[dict]:
         return [json.loads(line) for line in file]
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with Local(workers=2).open() as pool:
+@pytest.fixture(
+    scope="module",
+    params=["auto", *(pytest.param(level, marks=pytest.mark.slow) for level in ("full", "restricted", "process"))],
+)
+def sandbox(request):
+    if request.param != "auto" and levels.available()[request.param]:
+        pytest.skip(f"{request.param} cannot be had here: {levels.available()[request.param]}")
+    with Local(workers=2, isolation=request.param).open() as pool:
         yield pool
 
 
@@ -89,7 +95,7 @@ def test_a_verdict_tells_what_was_judged_and_how(sandbox):
     verdict = UnitTests().judge(TASK, Completion("Well:\n```python\ndef f(x):\n    return 2 * x - 1\n```"), sandbox)
     assert (verdict.outcome, verdict.passed, verdict.tests_passed, verdict.tests_total) == ("wrong_answer", False, 1, 3)
     assert verdict.answer == "def f(x):\n    return 2 * x - 1\n"
-    assert (verdict.extraction, verdict.isolation, verdict.trust) == ("fence", "process", "split")
+    assert (verdict.extraction, verdict.isolation, verdict.trust) == ("fence", sandbox.isolation, "split")
     assert verdict.why == "assert f(2) == 4: got 3"
     assert set(verdict.cost) == {"cpu_s", "wall_s"}
     assert Verdict.from_json(verdict.to_json()) == verdict

@@ -36,7 +36,9 @@ Source = Annotated[
     str | None, typer.Option("--source", help="File or folder of the dataset; else RLVR_DATA, else the hub.")
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Judging processes; 0: one for each core.")]
-Isolation = Annotated[str, typer.Option("--isolation", help="How programs are contained.")]
+Isolation = Annotated[
+    str, typer.Option("--isolation", help="full, restricted, process, or auto: the best that can be had here.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
 Samples = Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")]
 Seeds = Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")]
@@ -124,7 +126,7 @@ def verify(
     completions: Annotated[str, typer.Option("--completions", help="Rows of task_id and text.")],
     out: Out,
     workers: Workers = 0,
-    isolation: Isolation = "process",
+    isolation: Isolation = "auto",
     cpu_limit: Annotated[
         float | None, typer.Option(help="CPU seconds for each program, instead of the task's.")
     ] = None,
@@ -208,7 +210,7 @@ def score(
     folder: Annotated[Path, typer.Argument(help="A folder that `generate` wrote.")],
     k: Ks = None,
     workers: Workers = 0,
-    isolation: Isolation = "process",
+    isolation: Isolation = "auto",
 ) -> None:
     """Judge the generations of a folder and estimate pass@k."""
     from rlvr.evaluation.score import score as run
@@ -235,7 +237,7 @@ def evaluate(
     source: Source = None,
     limit: Limit = None,
     workers: Workers = 0,
-    isolation: Isolation = "process",
+    isolation: Isolation = "auto",
 ) -> None:
     """Generate, judge, estimate: pass@k with intervals, and greedy."""
     from rlvr.evaluation.evaluate import evaluate as run

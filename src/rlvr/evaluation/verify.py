@@ -66,7 +66,7 @@ def verify(
     out: str | Path,
     *,
     workers: int = 0,
-    isolation: str = "process",
+    isolation: str = "auto",
     cpu_limit: float | None = None,
     memory_limit: int | None = None,
     progress: Display | None = None,

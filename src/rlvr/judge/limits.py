@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterable
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _SET_KEEPCAPS, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 4, 8, 36, 38
-_CAP_DAC_READ_SEARCH = 2
-_SPARE_TASKS = 128
+_CAP_DAC_READ_SEARCH, _CAP_AMBIENT, _CAP_AMBIENT_RAISE = 2, 47, 2
+_CAPABILITIES = struct.pack("Ii", 0x20080522, 0)
+SPARE_TASKS = 128
 """Processes and threads that the user may start elsewhere while a zygote lives, before candidates can fork less."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _RSS_PER_MB = 1024 if sys.platform == "linux" else 1 << 20
@@ -37,6 +38,38 @@ def die_with_parent() -> None:
     _prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def become(user: int, *, read_all: bool) -> None:
+    """Change the user and lose all rights, except that of reading every file where `read_all` says so, which programs
+    that this one starts keep too. Raises `OSError` where users may not be changed."""
+    if read_all:
+        _prctl(_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    set_capabilities(1 << _CAP_DAC_READ_SEARCH if read_all else 0)
+
+
+def set_capabilities(rights: int) -> None:
+    """Have these and no others, here and in what is executed from here."""
+    _capset(_CAPABILITIES, struct.pack("6I", rights, rights, rights, 0, 0, 0))
+    if rights:
+        _prctl(_CAP_AMBIENT, _CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH, 0, 0)
+
+
+def adjust_oom(score: int) -> bool:
+    """How soon the kernel kills this process for want of memory, -1000 to 1000. Returns whether that could be set."""
+    try:
+        descriptor = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=_proc.folder)
+    except OSError:
+        return False
+    try:
+        os.write(descriptor, b"%d" % score)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 class Crowd:
     """Bounds how many processes a candidate can have, and whom it can signal.
 
@@ -47,10 +80,8 @@ class Crowd:
 
     def __init__(self) -> None:
         self.user = 60_000 + os.getpid() % 5_000 if os.getuid() == 0 and hasattr(os, "setresuid") else None
-        rights = 0 if _open_to_all(os.__file__) else 1 << _CAP_DAC_READ_SEARCH
-        self._head = ctypes.create_string_buffer(struct.pack("Ii", 0x20080522, 0))
-        self._rights = ctypes.create_string_buffer(struct.pack("6I", rights, rights, 0, 0, 0, 0))
-        self.others = 0 if self.user else _tasks_of(os.getuid()) + _SPARE_TASKS
+        self.read_all = not _open_to_all(os.__file__)
+        self.others = 0 if self.user else tasks_of(os.getuid()) + SPARE_TASKS
 
     def own(self, folder: str) -> None:
         if self.user:
@@ -60,21 +91,17 @@ class Crowd:
         """Become a candidate's user, with at most this many processes and threads."""
         if self.user:
             try:
-                _prctl(_SET_KEEPCAPS, 1, 0, 0, 0)
                 os.setgroups([])
-                os.setresgid(self.user, self.user, self.user)
-                os.setresuid(self.user, self.user, self.user)
+                become(self.user, read_all=self.read_all)
             except OSError:
                 return  # a container whose root may not change users
-            _capset(self._head, self._rights)
-        _limit(resource.RLIMIT_NPROC, processes + self.others)
+        bound(resource.RLIMIT_NPROC, processes + self.others)
 
 
 def address_space() -> int:
     """Bytes that this process has mapped now."""
     try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
+        return int(_proc.read("self/statm").split()[0]) * resource.getpagesize()
     except OSError:
         return 0
 
@@ -85,14 +112,15 @@ def confine(cpu_s: float, memory: int, file_bytes: int, open_files: int) -> None
     memory: bytes of address space, the interpreter's own included.
     """
     cpu = int(cpu_s) + 2
-    _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
-    _limit(resource.RLIMIT_AS, memory)
-    _limit(resource.RLIMIT_FSIZE, file_bytes)
-    _limit(resource.RLIMIT_NOFILE, open_files)
-    _limit(resource.RLIMIT_CORE, 0)
+    bound(resource.RLIMIT_CPU, cpu, cpu + 1)
+    bound(resource.RLIMIT_AS, memory)
+    bound(resource.RLIMIT_FSIZE, file_bytes)
+    bound(resource.RLIMIT_NOFILE, open_files)
+    bound(resource.RLIMIT_CORE, 0)
 
 
-def _limit(which: int, soft: int, hard: int | None = None) -> None:
+def bound(which: int, soft: int, hard: int | None = None) -> None:
+    """Set a limit, or as much of it as a stricter one leaves."""
     ceiling = resource.getrlimit(which)[1]
     hard = soft if hard is None else hard
     if ceiling != resource.RLIM_INFINITY:
@@ -109,7 +137,8 @@ def _open_to_all(path: str) -> bool:
     return bool(os.stat(path).st_mode & 4) and all(os.stat(folder).st_mode & 1 for folder in folders)
 
 
-def _tasks_of(user: int) -> int:
+def tasks_of(user: int) -> int:
+    """Processes and threads of a user."""
     count = 0
     for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
         with contextlib.suppress(OSError):
@@ -118,13 +147,74 @@ def _tasks_of(user: int) -> int:
     return count
 
 
+class _Proc:
+    """`/proc`, seen through a descriptor: a jail with namespaces has neither its path nor the same process numbers."""
+
+    def __init__(self) -> None:
+        self.folder: int | None = None
+        self.depth = 0
+        self.outer: dict[int, int] = {}
+
+    def hold(self) -> None:
+        self.folder = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+
+    def enter(self) -> None:
+        """From now on processes are called by the numbers that they have in this process's own pid namespace."""
+        self.depth = len(self._numbers("self")) - 1
+
+    def read(self, path: str) -> bytes:
+        descriptor = os.open(path if self.folder else f"/proc/{path}", os.O_RDONLY, dir_fd=self.folder)
+        try:
+            return os.read(descriptor, 1 << 16)
+        finally:
+            os.close(descriptor)
+
+    def threads(self, name: str) -> list[str]:
+        if self.folder is None:
+            return os.listdir(f"/proc/{name}/task")
+        descriptor = os.open(f"{name}/task", os.O_RDONLY, dir_fd=self.folder)
+        try:
+            return os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def named(self, pid: int) -> str:
+        """What a process is called there; one that was never listed is listed now."""
+        if not self.depth:
+            return str(pid)
+        if pid == os.getpid():
+            return "self"
+        if pid not in self.outer:
+            children(os.getpid())
+        return str(self.outer.get(pid, "none"))
+
+    def own(self, listed: bytes) -> list[int]:
+        """A list of processes from there, by the numbers of this process's namespace."""
+        if not self.depth:
+            return [int(number) for number in listed.split()]
+        found: list[int] = []
+        for outer in map(int, listed.split()):
+            with contextlib.suppress(OSError, IndexError):
+                found.append(self._numbers(str(outer))[self.depth])
+                self.outer[found[-1]] = outer
+        return found
+
+    def _numbers(self, name: str) -> list[int]:
+        lines = self.read(f"{name}/status").splitlines()
+        return [int(each) for each in next(line for line in lines if line.startswith(b"NSpid:")).split()[1:]]
+
+
+_proc = _Proc()
+hold_proc, enter_pid_namespace = _proc.hold, _proc.enter
+
+
 def children(pid: int) -> list[int]:
     """Processes whose parent is `pid`, of all its threads; empty where the kernel does not tell."""
     found: list[int] = []
+    name = _proc.named(pid)
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children") as file:
-                found += map(int, file.read().split())
+        for thread in _proc.threads(name):
+            found += _proc.own(_proc.read(f"{name}/task/{thread}/children"))
     except OSError:
         pass
     return found
@@ -145,8 +235,7 @@ def cpu_of(pid: int) -> float:
     """CPU seconds of a process and of the children it has waited for; 0 where the kernel does not tell."""
     try:
         own = time.clock_gettime((~pid << 3) | 2)
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = _proc.read(f"{_proc.named(pid)}/stat").rpartition(b")")[2].split()
         return own + (int(fields[13]) + int(fields[14])) / _TICKS
     except (OSError, IndexError):
         return 0.0
@@ -163,19 +252,23 @@ class Ended:
     def wait(self, pid: int) -> None:
         """Wait for one process, which must have been killed or be about to leave."""
         _, status, used = os.wait4(pid, 0)
+        _proc.outer.pop(pid, None)
         self.statuses[pid] = status
         self.cpu_s += used.ru_utime + used.ru_stime
         self.rss_mb = max(self.rss_mb, used.ru_maxrss / _RSS_PER_MB)
 
 
-def end_all(spare: int | None, leader: int) -> Ended:
-    """Kill and wait for `leader`, its session and every child of this process except `spare`, until none is left."""
+def end_all(spare: int | None, leader: int, *, contained: bool = False) -> Ended:
+    """Kill and wait for `leader`, its session and every child of this process except `spare`, until none is left.
+
+    contained: the leader is the init of a pid namespace, so that nothing can outlive it.
+    """
     ended = Ended()
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(leader, signal.SIGKILL)
     ended.wait(leader)
-    while orphans := [pid for pid in children(os.getpid()) if pid != spare]:
+    while not contained and (orphans := [pid for pid in children(os.getpid()) if pid != spare]):
         # What is stopped cannot fork, so this ends; killing alone might not.
         stopped: set[int] = set()
         while found := set(tree(orphans)) - stopped:

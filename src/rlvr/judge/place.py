@@ -1,53 +1,32 @@
-"""Where one program runs: a folder that is made for it and removed whatever it did there."""
+"""What one program leaves behind: the heads of what it printed, and a folder that is as it was before."""
 
 import os
+
+from rlvr.judge.jail.walls import Jail
 
 _SHOWN = 8192
 
 
 class Place:
-    """Where one program runs: an empty folder of its own, and two capped places for what it prints."""
+    """Where one program runs: its jail's folder for programs, and two capped places for what it prints."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        os.mkdir(folder, 0o700)
-        self.outputs = [_scratch(folder), _scratch(folder)]
+    def __init__(self, jail: Jail) -> None:
+        self.jail = jail
+        self.outputs = [_scratch(jail), _scratch(jail)]
 
     def close(self) -> list[str]:
-        """Remove everything; returns the heads of both outputs."""
+        """Clean up; returns the heads of both outputs."""
         heads = [os.pread(output, _SHOWN, 0).decode("utf-8", "replace") for output in self.outputs]
         for output in self.outputs:
             os.close(output)
-        remove(self.folder)
+        self.jail.clean("program")
         return heads
 
 
-def _scratch(folder: str) -> int:
+def _scratch(jail: Jail) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("output")
-    descriptor = os.open(f"{folder}.out", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(f"{folder}.out")
+    path = f"{jail.folders['tests']}/{os.urandom(8).hex()}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(path)
     return descriptor
-
-
-def remove(folder: str) -> None:
-    """Remove a folder whatever is in it: what nests is first moved up, since a path can be too long to name."""
-    try:
-        os.rmdir(folder)
-        return
-    except OSError:
-        os.chmod(folder, 0o700)
-    moved = 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                os.unlink(path)
-                continue
-            except OSError:
-                os.chmod(path, 0o700)
-            for inner in os.listdir(path):
-                moved += 1
-                os.rename(os.path.join(path, inner), os.path.join(folder, f"{moved}.moved"))
-            os.rmdir(path)
-    os.rmdir(folder)

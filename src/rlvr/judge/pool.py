@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from queue import Queue
 from typing import Any
 
@@ -26,14 +27,15 @@ class Pool:
     executed: programs that were run. served: executions handed out, remembered ones included.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, isolation: str) -> None:
+        self.isolation = isolation
         self.executed = 0
         self.served = 0
         self._lock = threading.Lock()
         self._memory: OrderedDict[_Key, Execution] = OrderedDict()
         self._queue: Queue[tuple[assembly.Plan, list[Job], Future[list[Execution]]] | None] = Queue()
         self._closed = False
-        self._workers = [Worker() for _ in range(workers)]
+        self._workers = [Worker(isolation) for _ in range(workers)]
         self._threads = [
             threading.Thread(target=self._work, args=(worker,), name=f"judge-{number}", daemon=True)
             for number, worker in enumerate(self._workers)
@@ -113,7 +115,7 @@ class Pool:
         except LostError as loss:
             found = loss.results
         except OSError as error:
-            return [_unjudged(plan, f"no worker could be started: {error}") for _ in jobs]
+            return [_unjudged(plan, f"no worker could be started: {error}", self.isolation) for _ in jobs]
         return [found[number] if number in found else self._alone(worker, plan, job) for number, job in enumerate(jobs)]
 
     def _alone(self, worker: Worker, plan: assembly.Plan, job: Job) -> Execution:
@@ -123,12 +125,13 @@ class Pool:
             except LostError:
                 continue
             except OSError as error:
-                return _unjudged(plan, f"no worker could be started: {error}")
+                return _unjudged(plan, f"no worker could be started: {error}", self.isolation)
         # Alone on a fresh judge, again and again, and each time it was killed: that is the program's doing.
         why = "a process of the judge was killed each time this program ran"
         tests = (TestResult("early_exit", why),) * len(plan.tests)
         telltales = ("early_exit", "killed_judge")
-        return Execution("early_exit", tests, len(tests), why, trust=plan.trust, telltales=telltales)
+        failed = _unjudged(plan, why, self.isolation)
+        return replace(failed, ended="early_exit", tests=tests, telltales=telltales)
 
     def _run(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> dict[int, Execution]:
         if self._closed:
@@ -159,6 +162,6 @@ def _key(job: Job) -> _Key:
     )
 
 
-def _unjudged(plan: assembly.Plan, why: str) -> Execution:
+def _unjudged(plan: assembly.Plan, why: str, isolation: str) -> Execution:
     tests = (TestResult("judge_error", why),) * len(plan.tests)
-    return Execution("judge_error", tests, len(tests), why, trust=plan.trust)
+    return Execution("judge_error", tests, len(tests), why, isolation=isolation, trust=plan.trust)

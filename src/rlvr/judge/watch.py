@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 from rlvr.judge import limits
+from rlvr.judge.jail.walls import Jail
 from rlvr.judge.place import Place
 
 _TICK_S = 0.1
 _TESTER_GRACE_S = 60.0
+_STARVED = "the program and what it started needed too much memory together"
 
 
 class CallerGone(Exception):  # noqa: N818
@@ -22,8 +24,15 @@ class Watch:
     """Waits for one program's tests to end, and ends the program where it takes too much."""
 
     def __init__(
-        self, control: socket.socket, jobs: socket.socket, pid: int, tester_pid: int | None, job: dict[str, Any]
+        self,
+        jail: Jail,
+        control: socket.socket,
+        jobs: socket.socket,
+        pid: int,
+        tester_pid: int | None,
+        job: dict[str, Any],
     ) -> None:
+        self.jail = jail
         self.jobs = jobs
         self.pid = pid
         self.tester_pid = tester_pid
@@ -43,6 +52,8 @@ class Watch:
         ended = self._end()
         if not self.limit and ended.cpu_s > self.most["cpu_s"]:
             self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
+        if self.jail.starved() and not self.limit:
+            self._over("memory_limit", _STARVED)
         stdout, stderr = place.close()
         return {
             "id": self.job["id"], "limit": self.limit, "why": self.why, "status": ended.statuses[self.pid],
@@ -81,6 +92,8 @@ class Watch:
             self._over("timeout", f"more than {self.most['cpu_s']:g} CPU-s")
         elif time.monotonic() - self.began > wall:
             self._over("timeout", f"more than {wall:g} s")
+        elif self.jail.starved():
+            self._over("memory_limit", _STARVED)
         elif len(pids) > self.most["processes"]:
             self._over("runtime_error", f"more than {self.most['processes']} processes")
         elif self.tester_pid and limits.cpu_of(self.tester_pid) - self.tester_began > self.most["cpu_s"]:
@@ -97,5 +110,5 @@ class Watch:
     def _end(self) -> limits.Ended:
         if self.ended is None:
             self.wall_s = time.monotonic() - self.began
-            self.ended = limits.end_all(self.tester_pid, self.pid)
+            self.ended = limits.end_all(self.tester_pid, self.pid, contained=self.jail.contained)
         return self.ended

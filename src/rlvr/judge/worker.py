@@ -1,5 +1,6 @@
 """The caller's side of one zygote: start it, hand it groups of jobs, join what it and the tests' process say."""
 
+import contextlib
 import json
 import os
 import select
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.judge.assembly import Plan
+from rlvr.judge.jail import cgroups
 from rlvr.judge.wire import read_frame, write_frame
 from rlvr.records import Execution, Job, TestResult
 
@@ -22,7 +24,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from rlvr.judge.zygote import main
 sys.path.pop(0)
-main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+main(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
 """
 _ENVIRONMENT = {
     "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin",
@@ -43,7 +45,8 @@ class LostError(Exception):
 class Worker:
     """One zygote, started at the first group and replaced after it was lost. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, level: str) -> None:
+        self.level = level
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = ""
 
@@ -59,9 +62,10 @@ class Worker:
             raise LostError(known) from error
 
     def interrupt(self) -> None:
-        """From another thread: end the zygote at once, so that a `run` under way raises `LostError`."""
+        """From another thread: have the zygote end what runs and leave; a `run` under way raises `LostError`."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the zygote and everything below it; a later `run` starts a new one."""
@@ -75,6 +79,7 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._process = None
+        cgroups.remove(os.path.basename(self._folder))
         _end_stray(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -85,7 +90,7 @@ class Worker:
         self._control, control = socket.socketpair()
         self._reports, reports = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
-        arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder]
+        arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder, self.level]
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "utf8", "-c", _BOOT, *arguments],
@@ -131,7 +136,7 @@ class Worker:
             for result in message["results"]:
                 report = reports.by_job.get(result["id"])
                 if report is not None or result["limit"] or plan.trust == "shared":
-                    known[result["id"]] = _execution(plan, result, report)
+                    known[result["id"]] = _execution(plan, result, report, self.level)
             if message["end"]:
                 return
 
@@ -166,7 +171,7 @@ def _limits(job: Job) -> dict[str, Any]:
     return {**job.limits.to_json(), "wall_s": job.limits.wall()}
 
 
-def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None) -> Execution:
+def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None, level: str) -> Execution:
     """One story from two witnesses: the zygote knows how the program ended, the tests' process what it showed."""
     report = report or {"ended": "left", "why": "", "tests": [], "whys": {}, "telltales": [], "cpu_s": 0.0}
     ended: Any = report["ended"]
@@ -196,7 +201,7 @@ def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None
         cpu_s=round(result["cpu_s"] + report["cpu_s"], 6),
         wall_s=round(result["wall_s"], 6),
         max_rss_mb=round(result["rss_mb"], 3),
-        isolation="process",
+        isolation=level,
         trust=plan.trust,
         telltales=tuple(sorted(telltales)),
     )

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rlvr.judge import candidate, limits, tester
-from rlvr.judge.place import Place, remove
+from rlvr.judge.jail import walls
+from rlvr.judge.jail.walls import Jail
+from rlvr.judge.place import Place
 from rlvr.judge.watch import CallerGone, Watch
 from rlvr.judge.wire import read_frame, write_frame
 
@@ -34,9 +36,9 @@ _TESTER_CPU_S = 24 * 3600.0
 _GROUPS_PER_TESTER = 500
 
 
-def _fork(run: Callable[[], NoReturn]) -> int:
+def _fork(jail: Jail, run: Callable[[], NoReturn]) -> int:
     """Pid of a new process that runs this and never comes back here."""
-    pid = os.fork()
+    pid = jail.fork()
     if pid:
         return pid
     try:
@@ -45,17 +47,14 @@ def _fork(run: Callable[[], NoReturn]) -> int:
         os._exit(1)
 
 
-def _become(
-    descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float, crowd: limits.Crowd | None = None
-) -> None:
+def _become(jail: Jail, side: str, descriptors: list[int], most: dict[str, Any], memory: int, cpu_s: float) -> None:
     """Turn a fresh fork into a confined process that has these descriptors, numbered from 0, and no others."""
     os.setsid()
+    jail.enter(side, most["processes"])
     for number, descriptor in enumerate([fcntl.fcntl(given, fcntl.F_DUPFD, 64) for given in descriptors]):
         os.dup2(descriptor, number, inheritable=number < 3)
     os.closerange(len(descriptors), os.sysconf("SC_OPEN_MAX"))
     limits.confine(cpu_s, memory, most["output_kb"] << 10, most["open_files"])
-    if crowd:
-        crowd.enter(most["processes"])
     limits.die_with_parent()
 
 
@@ -75,16 +74,14 @@ class _Tester:
 
 
 class Zygote:
-    """control: jobs in, results out. reports: handed to tests' processes. folder: where work folders are made."""
+    """control: jobs in, results out. reports: handed to tests' processes."""
 
-    def __init__(self, control: socket.socket, reports: socket.socket, folder: str) -> None:
+    def __init__(self, control: socket.socket, reports: socket.socket, jail: Jail) -> None:
         self.control = control
         self.reports = reports
-        self.folder = folder
+        self.jail = jail
         self.empty = os.open(os.devnull, os.O_RDWR)
         self.mapped = limits.address_space()
-        self.crowd = limits.Crowd()
-        self.made = 0
         self.tester: _Tester | None = None
 
     def run(self) -> None:
@@ -117,10 +114,10 @@ class Zygote:
 
             def serve() -> NoReturn:
                 descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
-                _become(descriptors, most, self._memory(most), _TESTER_CPU_S)
+                _become(self.jail, "tests", descriptors, most, self._memory(most), _TESTER_CPU_S)
                 tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
 
-            pid = _fork(serve)
+            pid = _fork(self.jail, serve)
             theirs.close()
             self.tester = _Tester(pid, ours, most)
         self.tester.groups += 1
@@ -129,27 +126,28 @@ class Zygote:
 
     def end(self) -> None:
         self._end_tester()
-        remove(self.folder)
+        self.jail.end()
 
     def _end_tester(self) -> None:
         if self.tester is not None:
             self.tester.line.close()
-            limits.end_all(None, self.tester.pid)
+            limits.end_all(None, self.tester.pid, contained=self.jail.contained)
+            self.jail.clean("tests")
             self.tester = None
 
     def _candidate(self, job: dict[str, Any], tests: "_Tester") -> dict[str, Any]:
         ours, theirs = socket.socketpair()
-        place = self._place()
+        place = self._place(job["limits"])
 
         def serve() -> NoReturn:
             self._enter(place, job, theirs)
             candidate.serve(job["program"].encode("utf-8", "surrogatepass"))
 
-        pid = _fork(serve)
+        pid = _fork(self.jail, serve)
         theirs.close()
         tests.tell(b"%04d" % job["id"], ours.fileno())
         ours.close()
-        return Watch(self.control, tests.line, pid, tests.pid, job).result(place)
+        return Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self._end_tester()
@@ -157,31 +155,27 @@ class Zygote:
 
     def _alone(self, job: dict[str, Any]) -> dict[str, Any]:
         ours, theirs = socket.socketpair()
-        place = self._place()
+        place = self._place(job["limits"])
 
         def serve() -> NoReturn:
             self._enter(place, job, self.reports, theirs)
             program = job["program"].encode("utf-8", "surrogatepass")
             tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], program)
 
-        pid = _fork(serve)
+        pid = _fork(self.jail, serve)
         theirs.close()
-        result = Watch(self.control, ours, pid, None, job).result(place)
+        result = Watch(self.jail, self.control, ours, pid, None, job).result(place)
         ours.close()
         return result
 
     def _enter(self, place: Place, job: dict[str, Any], *connections: socket.socket) -> None:
-        os.chdir(place.folder)
-        os.environ["HOME"] = os.environ["TMPDIR"] = place.folder
         most = job["limits"]
         descriptors = [self.empty, *place.outputs, *(connection.fileno() for connection in connections)]
-        _become(descriptors, most, self._memory(most), most["cpu_s"], self.crowd)
+        _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
 
-    def _place(self) -> Place:
-        self.made += 1
-        place = Place(f"{self.folder}/{self.made}")
-        self.crowd.own(place.folder)
-        return place
+    def _place(self, most: dict[str, Any]) -> Place:
+        self.jail.limit(most["memory_mb"] << 20, most["processes"])
+        return Place(self.jail)
 
     def _memory(self, most: dict[str, Any]) -> int:
         return self.mapped + (most["memory_mb"] << 20)
@@ -204,11 +198,11 @@ def _warm_up() -> None:
     gc.disable()
 
 
-def main(control: int, reports: int, folder: str) -> None:
+def main(control: int, reports: int, folder: str, level: str) -> None:
     _warm_up()
+    jail = walls.build(level, folder)
     limits.prepare()
-    os.chdir(folder)
-    zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder)
+    zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), jail)
     with contextlib.suppress(CallerGone, ConnectionError):
         zygote.run()
     zygote.end()

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from rlvr.judge.jail import levels
 from rlvr.judge.pool import Pool, cores
-from rlvr.registry import unknown
-
-_LEVELS = ("process",)
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,13 @@ class Local:
 
     workers: int = 0
     """Programs that run at once; 0: one per core."""
-    isolation: str = "process"
-    """`process`: processes of their own with limits, no wall towards files, network or processes of the same user."""
+    isolation: str = "auto"
+    """`full` (Linux namespaces, seccomp, Landlock), `restricted` (without namespaces), `process` (limits, but no wall
+    towards files, network or processes of the same user), or `auto`: the best that can be had here. docs/judge.md."""
 
     def __post_init__(self) -> None:
-        if self.isolation not in _LEVELS:
-            raise ValueError(
-                "programs run in processes of their own with limits here; for walls towards files, network and other "
-                f"processes, run all of this inside a container: {unknown('isolation', self.isolation, _LEVELS)}"
-            )
+        if self.isolation != "auto":
+            levels.choose(self.isolation)
         if self.workers < 0:
             raise ValueError(f"workers should be 0 (one per core) or more, not {self.workers}")
 
@@ -45,7 +41,7 @@ class Local:
         """Start workers as they are needed, end them all on leaving. Raises `ValueError` on a system without fork."""
         if not hasattr(os, "fork"):
             raise ValueError("judging programs needs fork, which this system does not have; use Linux, macOS or WSL")
-        pool = Pool(self.workers or cores())
+        pool = Pool(self.workers or cores(), levels.choose(self.isolation))
         try:
             yield pool
         finally:
