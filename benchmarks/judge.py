@@ -80,7 +80,7 @@ def main() -> None:
         work = Path(folder) / "work.jsonl"
         write_text(work, "".join(dump_line(_plain(*pair)) for pair in real))
         warm = peer("warm", work, 1, sys.executable)
-        lines += ["", *split_table(parts, 1000 * warm["cpu_s"] / warm["n"])]
+        lines += ["", *split_table(parts, arguments.workers[0], 1000 * warm["cpu_s"] / warm["n"])]
         lines += ["", *peer_table(mine, work, arguments)]
     text = "\n".join(lines)
     print(text)
@@ -189,14 +189,15 @@ def speed_row(level: str, workers: int, mode: str, cost: Cost) -> str:
     )
 
 
-def split_table(parts: Sequence[tuple[str, str, Cost, Cost]], warm_ms: float) -> list[str]:
+def split_table(parts: Sequence[tuple[str, str, Cost, Cost]], workers: int, warm_ms: float) -> list[str]:
     """parts: isolation, mode, the cost of HumanEval and that of empty programs."""
     lines = [
-        "Where the CPU-ms of a verdict go, two ways. By work: what the problems take in one warm process (`warm` of",
-        "`judge_peers.py`); what a verdict on an empty program takes, so fork, jail, transport, and the end of both",
-        "processes; the rest, so running in fresh processes, whose memory is copied as it is touched, and the calls",
-        "between them. By process: the caller; the processes of program and tests, by the judge's own account (`cpu_s`);",
-        "the workers, which is all that is left. With several isolation levels, their empty verdicts differ by the jail.",
+        f"Where the CPU-ms of a verdict go (workers: {workers}), two ways. By work: what the problems take in one warm",
+        "process (`warm` of `judge_peers.py`); what a verdict on an empty program takes, so fork, jail, transport, and the",
+        "end of both processes; the rest, so running in fresh processes, whose memory is copied as it is touched, and the",
+        "calls between them. By process: the caller; the processes of program and tests, by the judge's own account",
+        "(`cpu_s`); the workers, which is all that is left. With several isolation levels, their empty verdicts differ by",
+        "the jail.",
         "",
         "| isolation | calls | whole | problems | empty verdict | rest | caller | program and tests | workers |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
