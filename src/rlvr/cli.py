@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -131,13 +132,19 @@ def verify(
         float | None, typer.Option(help="CPU seconds for each program, instead of the task's.")
     ] = None,
     memory_limit: Annotated[int | None, typer.Option(help="MiB for each process, instead of the task's.")] = None,
+    audit: Annotated[
+        int | None, typer.Option(min=2, help="Judge everything this often under other load; list what moved.")
+    ] = None,
 ) -> None:
-    """Judge completions. Exit code 1: some rows of the input could not be used; they are in the errors file."""
-    from rlvr.evaluation.verify import verify as run
+    """Judge completions. Exit code 1: rows of the input could not be used (see the errors file), or verdicts moved."""
+    from rlvr.evaluation.stability import stability
+    from rlvr.evaluation.verify import verify as once
+    from rlvr.report.audit_tables import print_stability
     from rlvr.report.table import print_verification
 
+    run: Any = once if audit is None else partial(stability, repetitions=audit)
     with _display() as screen:
-        summary = run(
+        found = run(
             tasks,
             completions,
             out,
@@ -147,8 +154,11 @@ def verify(
             memory_limit=memory_limit,
             progress=screen,
         )
+    summary = found if audit is None else found.summary
     print_verification(summary)
-    if summary.errors:
+    if audit is not None:
+        print_stability(found)
+    if summary.errors or (audit is not None and found.moved):
         raise typer.Exit(1)
 
 
@@ -258,6 +268,33 @@ def report(
     from rlvr.report import write
 
     print(f"report: {write(folder, out or folder / 'report.html')}")
+
+
+@app.command()
+def audit_tests(
+    tasks: Annotated[str, typer.Argument(help="NAME[:split] or the path of a tasks file.")],
+    source: Source = None,
+    limit: Limit = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="JSONL with a row for each task, the weakest first.")
+    ] = None,
+    mutants: Annotated[int, typer.Option(min=1, help="Wrong programs for each task, at most.")] = 12,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Workers = 0,
+    isolation: Isolation = "process",
+) -> None:
+    """How strong are the tests? Judge small mutants of each reference solution: those that pass would be rewarded.
+
+    Some mutants are equivalent to the solution, and no tests can kill them: look at the survivors before blaming tests.
+    """
+    from rlvr.evaluation.audit_tests import audit_tests as run
+    from rlvr.report.audit_tables import print_audit
+
+    with _display() as screen, _sandbox(workers, isolation) as sandbox:
+        found = run(_tasks([tasks], source, limit), sandbox, most=mutants, seed=seed, progress=screen)
+    if out is not None:
+        found.write(out)
+    print_audit(found)
 
 
 def _tasks(names: Sequence[str], source: str | None, limit: int | None) -> "list[Task]":
