@@ -46,6 +46,10 @@ class Display:
         """done: of an earlier call, so that the time left is told from this one's speed."""
         return Stage(self, name, total, done)
 
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def display() -> Iterator[Display]:

@@ -101,11 +101,8 @@ def audit_tests(
     if not any(isinstance(task.meta.get("solution"), str) for task in tasks):
         raise ValueError("none of these tasks has a reference solution in meta.solution to make mutants of")
     auditor = _Auditor(sandbox, most, seed)
-    if progress is None:
-        rows = list(auditor.rows(tasks, None))
-    else:
-        with progress.stage("audit tests", len(tasks)) as stage:
-            rows = list(auditor.rows(tasks, stage))
+    stage = progress.stage("audit tests", len(tasks)) if progress else None
+    rows = list(auditor.rows(tasks, stage))
     order = sorted(range(len(rows)), key=lambda n: (bool(rows[n].skipped), _share(rows[n]), n))
     return Audit(tuple(rows[n] for n in order), auditor.cpu_s)
 
