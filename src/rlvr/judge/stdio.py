@@ -35,6 +35,8 @@ WHOLE_CASES = 10
 """Cases that may use all of their CPU limit; of more than twice as many cases, half."""
 _BUSY = 10.0
 """A run is idle as far as its wall time is more than this many times its CPU time, which no load explains."""
+_IDLE = 0.9
+"""Of the wall limit, what all cases together may be idle."""
 _BUILD = {
     "cpu_s": 20.0, "wall_s": 100.0, "memory_mb": 2048, "output_kb": 64 << 10, "processes": 32, "open_files": 256,
 }  # fmt: skip
@@ -50,8 +52,8 @@ ARTIFACT = 3
 LANGUAGES = {name: find(name) for name in NAMES}
 
 
-class LostError(Exception):
-    """The referee's process died or hangs."""
+class LostError(ConnectionError):
+    """The referee's process died or hangs. Ends the zygote: nobody knows which of its messages were read."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,13 @@ class Contest:
         self.built: OrderedDict[bytes, _Built] = OrderedDict()
 
     def run(self, group: dict[str, Any]) -> list[dict[str, Any]]:
-        """The result of the last job; those of earlier ones have been sent."""
+        """The result of the last job; those of earlier ones have been sent. Raises `LostError`."""
         jobs = group["jobs"]
         line = self.zygote.tests_side(jobs[0]["limits"] | _REFEREE, self._referee).line
-        try:
-            _tell(line, do="plan")
-            for job in jobs[:-1]:
-                self.zygote.send([_Runs(self, line, job, group["cases"]).result()], end=False)
-            return [_Runs(self, line, jobs[-1], group["cases"]).result()]
-        except (LostError, ConnectionError):
-            self.zygote.end_tests_side()
-            return []
+        _tell(line, do="plan")
+        for job in jobs[:-1]:
+            self.zygote.send([_Runs(self, line, job, group["cases"]).result()], end=False)
+        return [_Runs(self, line, jobs[-1], group["cases"]).result()]
 
     def _referee(self, reports: socket.socket, line: socket.socket) -> NoReturn:
         referee.Referee(reports, line, self.zygote.mapped, self.zygote.jail.folders["program"]).serve()
@@ -94,10 +92,12 @@ class Contest:
             self.built.move_to_end(key)
             return self.built[key], {"cpu_s": 0.0, "wall_s": 0.0, "rss_mb": 0.0}
         built, cost = self._build(source, job)
-        self.built[key] = built
+        if built.outcome in ("", "syntax_error"):
+            self.built[key] = built
+        # What was made just now is never too large for this alone.
         while len(self.built) > _CACHED or sum(map(_size, self.built.values())) > _CACHED_BYTES:
             _, oldest = self.built.popitem(last=False)
-            if oldest.artifact >= 0 and oldest is not built:
+            if oldest.artifact >= 0:
                 os.close(oldest.artifact)
         return built, cost
 
@@ -185,7 +185,7 @@ class _Runs:
         most = self.most["cpu_s"] * max(WHOLE_CASES, self.cases / 2)
         if self.late >= LATE_CASES:
             return f"not run, since {LATE_CASES} cases before it took too long"
-        if self.idle_s > self.most["wall_s"] - 1:
+        if self.idle_s > _IDLE * self.most["wall_s"]:
             return f"not run, since the cases before it were idle for {self.idle_s:.0f} s"
         return f"not run, since the cases before it needed {most:g} CPU-s together" if self.cpu_s > most else ""
 
@@ -199,7 +199,7 @@ class _Runs:
         _tell(self.line, do="output", case=case, run=ending, most=self.most, language=self.job["language"])
         socket.send_fds(self.line, [READY], outputs)
         for output in outputs:
-            os.close(output)
+            os.close(output)  # the referee has its own by now
         self.cpu_s += result["cpu_s"]
         self.wall_s += result["wall_s"]
         self.idle_s += max(0.0, result["wall_s"] - _BUSY * result["cpu_s"])
