@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rlvr import registry
+from rlvr.judge.jail import levels
 from rlvr.records import Completion, Limits, Task, Verdict
 from rlvr.sandboxes.local import Local
 from rlvr.verifiers.unit_tests import UnitTests
@@ -25,9 +26,14 @@ def rows(name: str) -> list[dict]:
         return [json.loads(line) for line in file]
 
 
-@pytest.fixture(scope="module")
-def sandbox():
-    with Local(workers=2).open() as pool:
+@pytest.fixture(
+    scope="module",
+    params=["auto", *(pytest.param(level, marks=pytest.mark.slow) for level in ("full", "restricted", "process"))],
+)
+def sandbox(request):
+    if request.param != "auto" and levels.available()[request.param]:
+        pytest.skip(f"{request.param} cannot be had here: {levels.available()[request.param]}")
+    with Local(workers=2, isolation=request.param).open() as pool:
         yield pool
 
 

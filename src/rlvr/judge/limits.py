@@ -101,8 +101,7 @@ class Crowd:
 def address_space() -> int:
     """Bytes that this process has mapped now."""
     try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
+        return int(_proc.read("self/statm").split()[0]) * resource.getpagesize()
     except OSError:
         return 0
 

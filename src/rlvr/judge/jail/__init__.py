@@ -1,5 +1,5 @@
 """Walls around untrusted programs, made of what the kernel offers and nothing else.
 
 `levels` says which walls can be had here and why not; `walls` builds them for one zygote; `namespaces`, `landlock`,
-`seccomp` and `cgroups` are the materials, `syscalls` the way to reach them. Standard library only.
+`seccomp`, `cgroups`, `folders` and `users` are the materials, `syscalls` the way to reach them. Standard library only.
 """

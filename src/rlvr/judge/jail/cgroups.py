@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 _PREFIX = "rlvr-judge-"
+"""Of a worker's folder, whose name its groups have."""
 _PATIENCE_S, _STALE_S = 2.0, 60.0
 _FILES = {
     "cgroup": ("memory.limit_in_bytes", "memory.oom_control", "memory.memsw.limit_in_bytes"),
@@ -19,6 +20,10 @@ class Group:
 
     def __init__(self, folders: dict[str, tuple[str, str]]) -> None:
         """folders: by controller, the group's folder and its kind of file system."""
+        self._above = [
+            (os.open(os.path.dirname(folder), os.O_RDONLY | os.O_DIRECTORY), os.path.basename(folder))
+            for folder, _ in folders.values()
+        ]
         self.kind = " and ".join(f"{name} (v{1 + (kind == 'cgroup2')})" for name, (_, kind) in folders.items())
         self._memory = self._events = self._pids = -1
         self._set: tuple[int, int] | None = None
@@ -39,6 +44,17 @@ class Group:
                 os.pwrite(descriptor, b"%d" % value, 0)
         self._set = memory, processes
 
+    def descriptors(self) -> list[int]:
+        """What `leave` needs."""
+        return [above for above, _ in self._above]
+
+    def leave(self) -> None:
+        """Remove the groups with this process as their last one, as far as the system lets it out."""
+        for above, name in self._above:
+            with contextlib.suppress(OSError):
+                _write("cgroup.procs", "0", above)
+                os.rmdir(name, dir_fd=above)
+
     def killed(self) -> int:
         """How many processes the kernel has killed for want of memory."""
         if self._events < 0:
@@ -54,9 +70,10 @@ def join(name: str) -> Group | None:
         for parent, kind in _parents(controller):
             limit, _, swap = _FILES[kind]
             if _enter(parent, name, limit if controller == "memory" else "pids.max"):
-                made = joined.setdefault(controller, (f"{parent}/{_PREFIX}{name}", kind))[0]
+                joined[controller] = f"{parent}/{name}", kind
                 if controller == "memory":
-                    _try_write(f"{made}/{swap}", "0")
+                    with contextlib.suppress(OSError):
+                        _write(f"{parent}/{name}/{swap}", "0")
                 break
     return Group(joined) if joined else None
 
@@ -65,7 +82,7 @@ def remove(name: str) -> None:
     """Remove the groups of a worker that has ended, and kill what is still in them."""
     for controller in ("memory", "pids"):
         for parent, _ in _parents(controller):
-            made = f"{parent}/{_PREFIX}{name}"
+            made = f"{parent}/{name}"
             deadline = time.monotonic() + _PATIENCE_S
             while os.path.isdir(made) and not _try_remove(made) and time.monotonic() < deadline:
                 _kill(f"{made}/cgroup.procs")
@@ -73,7 +90,7 @@ def remove(name: str) -> None:
 
 
 def _enter(parent: str, name: str, needed: str) -> bool:
-    made = f"{parent}/{_PREFIX}{name}"
+    made = f"{parent}/{name}"
     try:
         for stale in os.listdir(parent):
             path = f"{parent}/{stale}"
@@ -83,8 +100,12 @@ def _enter(parent: str, name: str, needed: str) -> bool:
         os.makedirs(made, exist_ok=True)
     except OSError:
         return False
-    if os.access(f"{made}/{needed}", os.W_OK) and _try_write(f"{made}/cgroup.procs", "0"):
-        return True
+    try:
+        if os.access(f"{made}/{needed}", os.W_OK):
+            _write(f"{made}/cgroup.procs", "0")
+            return True
+    except OSError:
+        pass
     _try_remove(made)
     return False
 
@@ -104,18 +125,12 @@ def _try_remove(folder: str) -> bool:
     return True
 
 
-def _try_write(path: str, text: str) -> bool:
-    try:
-        descriptor = os.open(path, os.O_WRONLY)
-    except OSError:
-        return False
+def _write(path: str, text: str, folder: int | None = None) -> None:
+    descriptor = os.open(path, os.O_WRONLY, dir_fd=folder)
     try:
         os.write(descriptor, text.encode())
-    except OSError:
-        return False
     finally:
         os.close(descriptor)
-    return True
 
 
 def _parents(controller: str) -> Iterator[tuple[str, str]]:

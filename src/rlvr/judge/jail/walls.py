@@ -14,14 +14,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rlvr.judge import limits
-from rlvr.judge.jail import cgroups, folders, landlock, namespaces, seccomp
+from rlvr.judge.jail import cgroups, folders, landlock, namespaces, seccomp, users
 
 _SCRATCH_BYTES, _SCRATCH_FILES = 64 << 20, 4096
 _OWN_MEMORY = 96 << 20
 _OWN_TASKS = 8
 """What a zygote, its keeper and its tests' process need of a worker's groups and of the limit on processes."""
-_FIRST_USER, _USERS = 0x70000000, 1 << 24
-"""Private users of the outside, two for each worker: nobody else's files or processes are theirs."""
 _PROTECTED, _ORDINARY = -500, 200
 
 
@@ -110,13 +108,15 @@ class Walled(Jail):
             self._separate(folder, read, use)
         else:
             self._settle_outside(folder, read)
-        self._keeper = _split_off(self._renew, self._finish, self._parent)
+        self._keeper = _split_off(
+            self._renew, self._finish, [self._parent, *(self.group.descriptors() if self.group else ())]
+        )
         self._pids = namespaces.PidNamespaces() if self.contained else None
         self._marks = {side: folders.mark(path) for side, path in self.folders.items()}
         self._rules = {side: landlock.rules(self.abi, read, use, [path]) for side, path in self._roots.items()}
         # The first fork after new namespaces has to be the zygote, so this is asked below it.
-        users = self.users
-        self.read_all = users is not None and not _can_read(users["program"], read, self.folders["program"])
+        user = self.users["program"] if self.users else None
+        self.read_all = user is not None and not users.can_read(user, read, self.folders["program"])
         if self.contained:
             limits.enter_pid_namespace()
         limits.prepare()
@@ -127,7 +127,7 @@ class Walled(Jail):
         if root:
             with contextlib.suppress(PermissionError):
                 os.setgroups([])
-        two = namespaces.separate(_private_user() if root else None)
+        two = namespaces.separate(users.private() if root else None)
         # Each folder is mounted inside one that the rules name, since a fresh mount is a fresh thing to them.
         self._roots = {side: f"/{side}" for side in folders.SIDES}
         self.folders = {side: f"/{side}/work" for side in folders.SIDES}
@@ -143,9 +143,9 @@ class Walled(Jail):
         self._roots = self.folders = {side: f"{folder}/{side}" for side in folders.SIDES}
         for path in self.folders.values():
             os.mkdir(path, 0o700)
-        first = _private_user()
+        first = users.private()
         private = {side: first + number for number, side in enumerate(folders.SIDES)}
-        self.users = self._owners = private if _may_change_user(first) else None
+        self.users = self._owners = private if users.may_change_to(first) else None
         self._others = 0
         if self.users is None:
             self._others = limits.tasks_of(os.getuid()) + limits.SPARE_TASKS
@@ -197,6 +197,8 @@ class Walled(Jail):
 
     def _finish(self) -> None:
         """In the keeper, after the zygote has ended."""
+        if self.group:
+            self.group.leave()
         if self.contained:
             os.rmdir(os.path.basename(self.folder), dir_fd=self._parent)
         else:
@@ -231,27 +233,28 @@ def _remove(folder: str) -> None:
         os.rmdir(folder)
 
 
-def _split_off(renew: Callable[[bytes], None], finish: Callable[[], None], parent: int) -> socket.socket:
+def _split_off(renew: Callable[[bytes], None], finish: Callable[[], None], needed: list[int]) -> socket.socket:
     """Returns in a child, with the line to the process that called this and now is the keeper."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
         theirs.close()
-        _keep(ours, pid, renew, finish, parent)
+        _keep(ours, pid, renew, finish, needed)
     ours.close()
-    os.close(parent)
+    for descriptor in needed:
+        os.close(descriptor)
     limits.die_with_parent()
     return theirs
 
 
 def _keep(
-    line: socket.socket, zygote: int, renew: Callable[[bytes], None], finish: Callable[[], None], parent: int
+    line: socket.socket, zygote: int, renew: Callable[[bytes], None], finish: Callable[[], None], needed: list[int]
 ) -> NoReturn:
     """Do what is asked until the zygote ends, then end as it did."""
     code = 1
     try:
-        needed = [2, *sorted((line.fileno(), parent)), os.sysconf("SC_OPEN_MAX")]
-        for before, after in itertools.pairwise(needed):
+        kept = [2, *sorted((line.fileno(), *needed)), os.sysconf("SC_OPEN_MAX")]
+        for before, after in itertools.pairwise(kept):
             os.closerange(before + 1, after)
         while request := line.recv(1):
             renew(request)
@@ -260,39 +263,3 @@ def _keep(
         finish()
     finally:
         os._exit(code)
-
-
-def _private_user() -> int:
-    return _FIRST_USER + 2 * (os.getpid() % _USERS)
-
-
-def _may_change_user(user: int) -> bool:
-    return os.geteuid() == 0 and _in_fork(lambda: _become(user))
-
-
-def _can_read(user: int, paths: list[str], folder: str) -> bool:
-    """Whether a user can read the interpreter and work in the folder."""
-
-    def look() -> bool:
-        _become(user)
-        os.chdir(folder)
-        os.listdir(folder)
-        return os.access(os.__file__, os.R_OK) and all(os.access(path, os.R_OK) for path in paths)
-
-    return _in_fork(look)
-
-
-def _become(user: int) -> bool:
-    os.setgroups([])
-    limits.become(user, read_all=False)
-    return True
-
-
-def _in_fork(ask: Callable[[], bool]) -> bool:
-    pid = os.fork()
-    if not pid:
-        try:
-            os._exit(0 if ask() else 1)
-        except OSError:
-            os._exit(1)
-    return os.waitpid(pid, 0)[1] == 0
