@@ -24,6 +24,47 @@ _STARTS_IN_PROSE = re.compile(
     r"import[ \t]+[\w.]+(?:[ \t]+as\b.*|,.*)?[ \t]*$|from[ \t]+[\w.]+[ \t]+import\b)",
     re.MULTILINE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is looked for in a text."""
+
+    tags: frozenset[str]
+    """Of fenced blocks."""
+    best: re.Pattern[str]
+    """Found in the blocks that are preferred."""
+    starts: re.Pattern[str]
+    starts_in_prose: re.Pattern[str]
+
+
+_FUNCTION = _Wanted(frozenset(_PYTHON), _DEFINES, _STARTS, _STARTS_IN_PROSE)
+_PROGRAMS = {
+    "python": _Wanted(
+        frozenset(_PYTHON),
+        re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bos\.read\(0"),
+        re.compile(rf"{_STARTS.pattern}|[A-Za-z_]\w*(?:[ \t]*,[ \t]*\*?[A-Za-z_]\w*)+[ \t]*=[^=]", re.MULTILINE),
+        _STARTS_IN_PROSE,
+    ),
+    "cpp": _Wanted(
+        frozenset({"cpp", "c++", "cc", "cxx", "c", "cpp14", "cpp17", "cpp20", "cpp23"}),
+        re.compile(r"\bmain[ \t]*\("),
+        re.compile(
+            r"#[ \t]*(?:include|define|pragma|ifdef|ifndef|if)\b|using[ \t]|import[ \t<]|int[ \t]|//|/\*|template\b"
+        ),
+        re.compile(r"^#[ \t]*include[ \t]*[<\"]", re.MULTILINE),
+    ),
+    "javascript": _Wanted(
+        frozenset({"javascript", "js", "node", "nodejs", "node.js", "mjs", "cjs", "es6"}),
+        re.compile(r"\bstdin\b|\breadline\b|\breadFileSync\b"),
+        re.compile(
+            r"(?:const|let|var)[ \t\[{]|(?:async[ \t]+)?function\b|import[ \t{*\"']|class[ \t]|['\"]use strict|//|/\*|"
+            r"process\.|require\(|console\.|\("
+        ),
+        re.compile(r"^(?:const|let|var)[ \t]+[\w{\[][^\n]*=|^(?:async[ \t]+)?function[ \t]+\w+[ \t]*\(", re.MULTILINE),
+    ),
+}
+"""By language, for programs that read an input."""
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 
 
@@ -42,8 +83,11 @@ class _Block:
     closed: bool
 
 
-def extract(text: str, rule: str = "auto") -> Extraction:
+def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
     """The program in a completion. Never raises for any text; raises `LookupError` for a rule that does not exist.
+
+    program: empty where functions in Python are expected, else the language in which a whole program is: then blocks
+    marked as that language are meant below, and preferred are those that read an input (C++: have a `main`).
 
     `continuation`: the text as it is; it continues the task's prompt.
 
@@ -68,9 +112,10 @@ def extract(text: str, rule: str = "auto") -> Extraction:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     text = _after_thinking(text, fired)
     text = _marked(text, fired)
-    code = _fenced(text, fired)
+    wanted = _PROGRAMS[program] if program else _FUNCTION
+    code = _fenced(text, wanted, fired)
     if code is None:
-        code = _bare(text, fired)
+        code = _bare(text, wanted, fired)
     if code is None or not code.strip():
         return Extraction(None, "+".join([*fired, "none"]))
     return Extraction(code, "+".join(fired))
@@ -93,22 +138,22 @@ def _marked(text: str, fired: list[str]) -> str:
     return inside
 
 
-def _fenced(text: str, fired: list[str]) -> str | None:
-    blocks, before = _blocks(text)
+def _fenced(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
+    blocks, before = _blocks(text, wanted)
     if before is not None:
         fired.append("closing_fence")
         return before
-    marked = [block for block in blocks if block.language in _PYTHON]
-    wanted = marked or [block for block in blocks if not block.language]
-    if not wanted:
+    marked = [block for block in blocks if block.language in wanted.tags]
+    usable = marked or [block for block in blocks if not block.language]
+    if not usable:
         return None
-    defining = [block for block in wanted if _DEFINES.search(block.code)]
-    chosen = (defining or wanted)[-1]
+    best = [block for block in usable if wanted.best.search(block.code)]
+    chosen = (best or usable)[-1]
     fired.append("fence" if chosen.closed else "unclosed_fence")
     return chosen.code
 
 
-def _blocks(text: str) -> tuple[list[_Block], str | None]:
+def _blocks(text: str, wanted: _Wanted) -> tuple[list[_Block], str | None]:
     """All fenced blocks; and, where the first fence only closes one, the code before it."""
     blocks: list[_Block] = []
     opened: tuple[str, str, int, int] | None = None
@@ -116,7 +161,7 @@ def _blocks(text: str) -> tuple[list[_Block], str | None]:
         mark, language = match[1] or match[3], (match[2] or match[4] or "").lower()
         column = match.start(1 if match[1] else 3) - text.rfind("\n", 0, match.start() + 1) - 1
         if opened is None:
-            if not blocks and not language and _STARTS.match(text[: match.start()].lstrip("\n")):
+            if not blocks and not language and wanted.starts.match(text[: match.start()].lstrip("\n")):
                 return [], text[: match.start()]
             opened = (mark, language, match.end() + 1, column)
         elif not language and mark.startswith(opened[0]) and (match[3] or column <= opened[3]):
@@ -135,13 +180,13 @@ def _dedented(code: str, column: int) -> str:
     return "\n".join(line[column:] for line in lines)
 
 
-def _bare(text: str, fired: list[str]) -> str | None:
+def _bare(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
     stripped = _BLANK_LINES.sub("", text)
     # Prose may begin with a space; two or a tab are the margin of a function's body.
-    if stripped.startswith(("  ", "\t")) or _STARTS.match(stripped.lstrip(" \t")):
+    if stripped.startswith(("  ", "\t")) or wanted.starts.match(stripped.lstrip(" \t")):
         fired.append("bare")
         return text
-    match = _STARTS_IN_PROSE.search(text)
+    match = wanted.starts_in_prose.search(text)
     if match is None:
         return None
     fired.append("bare_after_prose")

@@ -1,5 +1,6 @@
 """Workers behind one queue: groups by task, identical jobs once, verdicts remembered, lost processes replaced."""
 
+import hashlib
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ from dataclasses import replace
 from queue import Queue
 from typing import Any
 
-from rlvr.judge import assembly
+from rlvr.judge import assembly, cases
 from rlvr.judge.worker import LostError, Worker
 from rlvr.records import Execution, Job, TestResult
 
@@ -19,6 +20,7 @@ _GROUP = 16
 _REMEMBERED = 20_000
 _ATTEMPTS = 2
 _Key = tuple[str, str, str, str]
+Plan = assembly.Plan | cases.Cases
 
 
 class Pool:
@@ -33,7 +35,7 @@ class Pool:
         self.served = 0
         self._lock = threading.Lock()
         self._memory: OrderedDict[_Key, Execution] = OrderedDict()
-        self._queue: Queue[tuple[assembly.Plan, list[Job], Future[list[Execution]]] | None] = Queue()
+        self._queue: Queue[tuple[Plan, list[Job], Future[list[Execution]]] | None] = Queue()
         self._closed = False
         self._workers = [Worker(isolation) for _ in range(workers)]
         self._threads = [
@@ -108,7 +110,7 @@ class Pool:
                 future.set_exception(error)
         worker.close()
 
-    def _judge(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> list[Execution]:
+    def _judge(self, worker: Worker, plan: Plan, jobs: list[Job]) -> list[Execution]:
         """Run a group; after a loss, what is left one by one, so that whoever caused it is known."""
         try:
             found = self._run(worker, plan, jobs)
@@ -118,7 +120,7 @@ class Pool:
             return [_unjudged(plan, f"no worker could be started: {error}", self.isolation) for _ in jobs]
         return [found[number] if number in found else self._alone(worker, plan, job) for number, job in enumerate(jobs)]
 
-    def _alone(self, worker: Worker, plan: assembly.Plan, job: Job) -> Execution:
+    def _alone(self, worker: Worker, plan: Plan, job: Job) -> Execution:
         for _ in range(_ATTEMPTS):
             try:
                 return self._run(worker, plan, [job])[0]
@@ -133,7 +135,7 @@ class Pool:
         failed = _unjudged(plan, why, self.isolation)
         return replace(failed, ended="early_exit", tests=tests, telltales=telltales)
 
-    def _run(self, worker: Worker, plan: assembly.Plan, jobs: list[Job]) -> dict[int, Execution]:
+    def _run(self, worker: Worker, plan: Plan, jobs: list[Job]) -> dict[int, Execution]:
         if self._closed:
             raise RuntimeError("the sandbox was closed while programs were waiting in it")
         return worker.run(plan, jobs)
@@ -142,7 +144,9 @@ class Pool:
 _PENDING: Any = object()
 
 
-def plan(job: Job) -> assembly.Plan:
+def plan(job: Job) -> Plan:
+    if cases.is_stdio(job.tests):
+        return cases.plan(job.tests, job.language)
     if job.language != "python":
         raise ValueError(f"no judge for {job.language!r} programs; there is one for: python")
     return assembly.plan(job.tests)
@@ -156,12 +160,13 @@ def cores() -> int:
 def _key(job: Job) -> _Key:
     return (
         job.program,
-        json.dumps(job.tests, sort_keys=True),
+        # Cases can be megabytes, and thousands of keys are remembered.
+        hashlib.blake2b(json.dumps(job.tests, sort_keys=True).encode()).hexdigest(),
         json.dumps(job.limits.to_json()),
         job.language,
     )
 
 
-def _unjudged(plan: assembly.Plan, why: str, isolation: str) -> Execution:
+def _unjudged(plan: Plan, why: str, isolation: str) -> Execution:
     tests = (TestResult("judge_error", why),) * len(plan.tests)
     return Execution("judge_error", tests, len(tests), why, isolation=isolation, trust=plan.trust)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.judge.assembly import Plan
+from rlvr.judge.cases import Cases
 from rlvr.judge.jail import cgroups
 from rlvr.judge.wire import read_frame, write_frame
 from rlvr.records import Execution, Job, TestResult
@@ -50,7 +51,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = ""
 
-    def run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
+    def run(self, plan: Plan | Cases, jobs: Sequence[Job]) -> dict[int, Execution]:
         """Executions by index in `jobs`. Raises `LostError` where the judge died, `OSError` where none starts."""
         self._start()
         assert self._process is not None
@@ -104,12 +105,16 @@ class Worker:
             control.close()
             reports.close()
 
-    def _run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
+    def _run(self, plan: Plan | Cases, jobs: Sequence[Job]) -> dict[int, Execution]:
         known: dict[int, Execution] = {}
         try:
-            rows = [{"id": number, "program": job.program, "limits": _limits(job)} for number, job in enumerate(jobs)]
+            rows = [
+                {"id": number, "program": job.program, "language": job.language, "limits": _limits(job)}
+                for number, job in enumerate(jobs)
+            ]
+            cases = len(plan.cases) if isinstance(plan, Cases) else 0
             for group in [rows] if plan.trust == "split" else [[row] for row in rows]:
-                head = {"trust": plan.trust, "plain": plan.plain, "jobs": group}
+                head = {"trust": plan.trust, "plain": plan.plain, "cases": cases, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())
                 write_frame(self._reports, json.dumps(plan.to_json()).encode())
                 self._collect(plan, known)
@@ -120,7 +125,7 @@ class Worker:
             raise LostError(known)
         return known
 
-    def _collect(self, plan: Plan, known: dict[int, Execution]) -> None:
+    def _collect(self, plan: Plan | Cases, known: dict[int, Execution]) -> None:
         reports = _Reports(self._reports)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -136,7 +141,11 @@ class Worker:
             for result in message["results"]:
                 report = reports.by_job.get(result["id"])
                 if report is not None or result["limit"] or plan.trust == "shared":
-                    known[result["id"]] = _execution(plan, result, report, self.level)
+                    known[result["id"]] = (
+                        plan.execution(result, report, self.level)
+                        if isinstance(plan, Cases)
+                        else _execution(plan, result, report, self.level)
+                    )
             if message["end"]:
                 return
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import candidate, limits, tester
+from rlvr.judge import candidate, limits, stdio, tester
 from rlvr.judge.jail import walls
 from rlvr.judge.jail.walls import Jail
 from rlvr.judge.place import Place
@@ -34,6 +34,8 @@ _RESULTS_PER_MESSAGE = 8
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
 _GROUPS_PER_TESTER = 500
+Serve = Callable[[socket.socket, socket.socket], NoReturn]
+"""Life of a process on the tests' side, with the socket for reports and the line to the zygote."""
 
 
 def _fork(jail: Jail, run: Callable[[], NoReturn]) -> int:
@@ -61,10 +63,10 @@ def _become(jail: Jail, side: str, descriptors: list[int], most: dict[str, Any],
 class _Tester:
     """A tests' process and the line to it; messages have four bytes, so that two of them never run together."""
 
-    def __init__(self, pid: int, line: socket.socket, most: dict[str, Any]) -> None:
+    def __init__(self, pid: int, line: socket.socket, kind: tuple[dict[str, Any], Serve]) -> None:
         self.pid = pid
         self.line = line
-        self.most = most
+        self.kind = kind
         self.groups = 0
 
     def tell(self, message: bytes, *descriptors: int) -> None:
@@ -83,14 +85,18 @@ class Zygote:
         self.empty = os.open(os.devnull, os.O_RDWR)
         self.mapped = limits.address_space()
         self.tester: _Tester | None = None
+        self.contest = stdio.Contest(self)
 
     def run(self) -> None:
         while (frame := read_frame(self.control)) is not None:
             group = json.loads(frame)
-            results = self._shared(group["jobs"]) if group["trust"] == "shared" else self._split(group["jobs"])
+            if group["cases"]:
+                results = self.contest.run(group)
+            else:
+                results = self._shared(group["jobs"]) if group["trust"] == "shared" else self._split(group["jobs"])
             if not group["plain"]:
-                self._end_tester()
-            self._send(results, end=True)
+                self.end_tests_side()
+            self.send(results, end=True)
 
     def _split(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Results of the last jobs; those of earlier ones have been sent."""
@@ -99,36 +105,50 @@ class Zygote:
         for job in jobs:
             results.append(self._candidate(job, tests))
             if results[-1]["tester_lost"]:
-                self._end_tester()
+                self.end_tests_side()
                 break
             if len(results) == _RESULTS_PER_MESSAGE:
-                self._send(results, end=False)
+                self.send(results, end=False)
                 results = []
         return results
 
     def _tester(self, most: dict[str, Any]) -> "_Tester":
         """A tests' process that has been told to read the plan which the caller has sent."""
-        if self.tester is None or self.tester.most != most or self.tester.groups == _GROUPS_PER_TESTER:
-            self._end_tester()
+        tests = self.tests_side(most, tester.serve)
+        tests.tell(tester.PLAN)
+        return tests
+
+    def tests_side(self, most: dict[str, Any], serve: Serve) -> "_Tester":
+        """The process on the tests' side that serves so under these limits; there is one at a time."""
+        if self.tester is None or self.tester.kind != (most, serve) or self.tester.groups == _GROUPS_PER_TESTER:
+            self.end_tests_side()
             ours, theirs = socket.socketpair()
 
-            def serve() -> NoReturn:
+            def start() -> NoReturn:
                 descriptors = [self.empty, self.empty, self.empty, self.reports.fileno(), theirs.fileno()]
                 _become(self.jail, "tests", descriptors, most, self._memory(most), _TESTER_CPU_S)
-                tester.serve(socket.socket(fileno=3), socket.socket(fileno=4))
+                serve(socket.socket(fileno=3), socket.socket(fileno=4))
 
-            pid = _fork(self.jail, serve)
+            pid = _fork(self.jail, start)
             theirs.close()
-            self.tester = _Tester(pid, ours, most)
+            self.tester = _Tester(pid, ours, (most, serve))
         self.tester.groups += 1
-        self.tester.tell(tester.PLAN)
         return self.tester
 
+    def launch(self, most: dict[str, Any], descriptors: list[int], run: Callable[[], NoReturn]) -> int:
+        """Pid of a new confined process of a program that has these descriptors and runs this."""
+
+        def start() -> NoReturn:
+            _become(self.jail, "program", descriptors, most, self._memory(most), most["cpu_s"])
+            run()
+
+        return _fork(self.jail, start)
+
     def end(self) -> None:
-        self._end_tester()
+        self.end_tests_side()
         self.jail.end()
 
-    def _end_tester(self) -> None:
+    def end_tests_side(self) -> None:
         if self.tester is not None:
             self.tester.line.close()
             limits.end_all(None, self.tester.pid, contained=self.jail.contained)
@@ -150,7 +170,7 @@ class Zygote:
         return Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
 
     def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        self._end_tester()
+        self.end_tests_side()
         return [self._alone(job) for job in jobs]
 
     def _alone(self, job: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +200,7 @@ class Zygote:
     def _memory(self, most: dict[str, Any]) -> int:
         return self.mapped + (most["memory_mb"] << 20)
 
-    def _send(self, results: list[dict[str, Any]], *, end: bool) -> None:
+    def send(self, results: list[dict[str, Any]], *, end: bool) -> None:
         write_frame(self.control, json.dumps({"results": results, "end": end}).encode())
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from rlvr.judge import assembly
 from rlvr.judge.extraction import RULES, extract
-from rlvr.records import Completion, Execution, Job, Outcome, Task, Verdict
+from rlvr.records import Completion, Job, Task, Verdict
 from rlvr.registry import unknown
 from rlvr.sandboxes import Sandbox
+from rlvr.verifiers._programs import no_answer, verdict_of
 
 
 @dataclass(frozen=True)
@@ -47,42 +48,8 @@ class UnitTests:
         ]
         executions = iter(sandbox.run_many(jobs))
         return [
-            _verdict(next(executions), found.code, found.rule)
+            verdict_of(next(executions), found.code, found.rule)
             if found.code is not None
-            else Verdict(
-                outcome="no_answer",
-                passed=False,
-                tests_total=len(assembly.plan(task.reference).tests),
-                extraction=found.rule,
-                why="no program was found in the text",
-            )
+            else no_answer(len(assembly.plan(task.reference).tests), found.rule)
             for (task, _), found in zip(pairs, extractions, strict=True)
         ]
-
-
-def _verdict(execution: Execution, answer: str, rule: str) -> Verdict:
-    outcome, why = _outcome(execution)
-    return Verdict(
-        outcome=outcome,
-        passed=None if outcome == "judge_error" else outcome == "passed",
-        tests_passed=sum(test.outcome == "passed" for test in execution.tests),
-        tests_total=execution.tests_total,
-        answer=answer,
-        extraction=rule,
-        why=why,
-        parts=dict.fromkeys(execution.telltales, 1.0),
-        isolation=execution.isolation,
-        trust=execution.trust,
-        cost={"cpu_s": execution.cpu_s, "wall_s": execution.wall_s},
-    )
-
-
-def _outcome(execution: Execution) -> tuple[Outcome, str]:
-    """How the run ended where it did not finish, else the first test that failed."""
-    if execution.ended != "finished":
-        return execution.ended, execution.why
-    failed = next((test for test in execution.tests if test.outcome != "passed"), None)
-    if failed:
-        return failed.outcome, failed.why
-    assert len(execution.tests) == execution.tests_total > 0
-    return "passed", ""

@@ -1,0 +1,43 @@
+"""From what a sandbox saw of a program to a verdict, the same for every verifier that runs programs."""
+
+from rlvr.records import Execution, Outcome, Verdict
+
+
+def no_answer(tests: int, rule: str) -> Verdict:
+    """The verdict on a text without a program. tests: how many there would have been."""
+    return Verdict(
+        outcome="no_answer",
+        passed=False,
+        tests_total=tests,
+        extraction=rule,
+        why="no program was found in the text",
+    )
+
+
+def verdict_of(execution: Execution, answer: str, rule: str) -> Verdict:
+    """What an execution says about an answer, which the rule had found."""
+    outcome, why = _outcome(execution)
+    return Verdict(
+        outcome=outcome,
+        passed=None if outcome == "judge_error" else outcome == "passed",
+        tests_passed=sum(test.outcome == "passed" for test in execution.tests),
+        tests_total=execution.tests_total,
+        answer=answer,
+        extraction=rule,
+        why=why,
+        parts=dict.fromkeys(execution.telltales, 1.0),
+        isolation=execution.isolation,
+        trust=execution.trust,
+        cost={"cpu_s": execution.cpu_s, "wall_s": execution.wall_s},
+    )
+
+
+def _outcome(execution: Execution) -> tuple[Outcome, str]:
+    """How the run ended where it did not finish, else the first test that failed."""
+    if execution.ended != "finished":
+        return execution.ended, execution.why
+    failed = next((test for test in execution.tests if test.outcome != "passed"), None)
+    if failed:
+        return failed.outcome, failed.why
+    assert len(execution.tests) == execution.tests_total > 0
+    return "passed", ""
