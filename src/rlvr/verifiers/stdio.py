@@ -11,7 +11,7 @@ References: `{"cases": [{"stdin": str, "stdout": str}], "checker": "tokens", "to
 
 * `language`, of the solution: `python`, `cpp` (g++, C++20), `javascript` (node). A missing compiler is an error of
   `check`, before anything runs.
-* An input that does not end in a line feed is given one. There is nothing to read beyond its end.
+* An input that does not end in a line feed is given one, unless it is empty. There is nothing to read beyond its end.
 * `checker`: `tokens` (equal word by word), `exact` (equal line by line, but for blanks at line ends, empty lines at the
   end, and CRLF), `float` (words; numbers may differ by `tolerance`, absolutely or relative to the expected one), or
   `program`: Python source, run as `checker.py input expected got` with three files in its folder; exit code 0 accepts,
