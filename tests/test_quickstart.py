@@ -30,7 +30,8 @@ def small(tmp_path, monkeypatch):
         for key, value in changes.items():
             text = re.sub(rf"^{key}: \d+", f"{key}: {value}", text, flags=re.MULTILINE)
         text = text.replace('"programs:validation"', '"programs:validation", limit: 2')
-        file.write_text(text.replace("limit: 4800", "limit: 16").replace("documents: 5000", "documents: 500"))
+        text = text.replace('"programs:demonstrations"', '"programs:demonstrations", limit: 500')
+        file.write_text(text.replace("limit: 4800", "limit: 16"))
     monkeypatch.setattr(room, "recipes", lambda: folder)
     monkeypatch.setattr(room, "SAMPLES", 8)
     problems = tmp_path / "test.jsonl"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -171,7 +172,7 @@ class _Training:
     ) -> None:
         self._recipe, self._parts, self._run = recipe, parts, run
         self._model, self._engine, self._sandbox = model, engine, sandbox
-        check_prompts((*parts.tasks, *parts.evaluation), model)
+        check_prompts((*(parts.tasks if parts.samples else ()), *parts.evaluation), model)
         # Imitation is of text: at temperature 1, with dropout. Where log-probs are compared they must be the sampler's.
         compared = parts.objective.exact_sampling
         temperature = recipe.sampling.temperature if compared else 1.0
@@ -274,7 +275,7 @@ class _Training:
         if not folder.exists():
             ledger = {
                 "step": step,
-                "tasks": self._tasks_digest(),
+                "tasks": self._tasks_digest,
                 "scheduler": self._scheduler.state(),
                 "lengths": run.lengths(),
                 "totals": self._totals,
@@ -284,6 +285,7 @@ class _Training:
         run.forget_checkpoints(recipe.checkpoint.keep)
         run.log(f"checkpoint step_{step}")
 
+    @cached_property
     def _tasks_digest(self) -> str:
         tasks = [task.to_json() for task in (*self._parts.tasks, *self._parts.evaluation)]
         return hashlib.sha256(json.dumps(tasks, sort_keys=True).encode()).hexdigest()
@@ -295,7 +297,7 @@ class _Training:
             self._run.rewind({})
             return 0
         ledger = checkpoints.restore(found[-1], self._learner)
-        if ledger["tasks"] != self._tasks_digest():
+        if ledger["tasks"] != self._tasks_digest:
             raise ValueError(f"the tasks of {self._run.path} have changed since it began, so it cannot be resumed")
         self._scheduler.restore(ledger["scheduler"])
         self._engine.load(self._scheduler.version, self._model.network)
