@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlvr.judge.assembly import Plan
+from rlvr.judge.profiles import LEAN, Profile
 from rlvr.judge.wire import read_frame, write_frame
 from rlvr.records import Execution, Job, TestResult
 
@@ -22,7 +23,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from rlvr.judge.zygote import main
 sys.path.pop(0)
-main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+main(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
 """
 _ENVIRONMENT = {
     "HOME": "/nonexistent", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin",
@@ -42,7 +43,8 @@ class LostError(Exception):
 class Worker:
     """One zygote, started at the first group and replaced after it was lost. For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile = LEAN) -> None:
+        self.profile = profile
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = ""
 
@@ -84,7 +86,7 @@ class Worker:
         self._control, control = socket.socketpair()
         self._reports, reports = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
-        arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder]
+        arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder, self.profile.to_text()]
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "utf8", "-c", _BOOT, *arguments],
@@ -102,7 +104,8 @@ class Worker:
         known: dict[int, Execution] = {}
         try:
             rows = [{"id": number, "program": job.program, "limits": _limits(job)} for number, job in enumerate(jobs)]
-            for group in [rows] if plan.trust == "split" else [[row] for row in rows]:
+            # Programs whose tests are a file of pytest each get a tests' process of their own, as that leaves much behind.
+            for group in [rows] if plan.trust == "split" and not plan.suite else [[row] for row in rows]:
                 head = {"trust": plan.trust, "plain": plan.plain, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())
                 write_frame(self._reports, json.dumps(plan.to_json()).encode())
@@ -186,7 +189,7 @@ def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None
     return Execution(
         ended=ended,
         tests=tuple(tests),
-        tests_total=len(plan.tests),
+        tests_total=len(tests),
         why=why,
         stdout=result["stdout"],
         stderr=result["stderr"],

@@ -300,11 +300,15 @@ class _Watch:
         return self.ended
 
 
-def _warm_up() -> None:
+def _warm_up(profile: str) -> None:
+    modules, folders = json.loads(profile)
+    sys.path += folders
     # `random` would reseed itself in every child, where it is seeded anyway.
     hook, os.register_at_fork = os.register_at_fork, lambda **_: None
-    for name in _WARM:
+    for name in (*_WARM, *modules):
         importlib.import_module(name)
+    if "pytest" in modules:
+        importlib.import_module("rlvr.judge.suites").warm_up()
     os.register_at_fork = hook
     # As in an interpreter with site packages.
     for name in ("exit", "quit"):
@@ -314,8 +318,8 @@ def _warm_up() -> None:
     gc.disable()
 
 
-def main(control: int, reports: int, folder: str) -> None:
-    _warm_up()
+def main(control: int, reports: int, folder: str, profile: str) -> None:
+    _warm_up(profile)
     limits.prepare()
     os.chdir(folder)
     Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()
