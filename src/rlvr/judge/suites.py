@@ -17,7 +17,7 @@ import pytest
 FILE = "<tests>"
 _NAME = "test_solution"
 _UNUSED = (
-    "cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin", "setuponly",
+    "cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin", "setuponly",
     "setupplan", "stepwise", "terminal", "threadexception", "unraisableexception", "warnings",
 )  # fmt: skip
 _ARGUMENTS = [

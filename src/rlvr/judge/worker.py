@@ -99,6 +99,10 @@ class Worker:
         finally:
             control.close()
             reports.close()
+        # Whatever goes wrong before this word is no program's doing.
+        if read_frame(self._control) is None:
+            self.close()
+            raise OSError("a zygote ended before it was ready; its own words are on the standard error")
 
     def _run(self, plan: Plan, jobs: Sequence[Job]) -> dict[int, Execution]:
         known: dict[int, Execution] = {}

@@ -27,6 +27,7 @@ _WARM = (
     "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
     "string", "struct", "textwrap", "time", "typing",
 )  # fmt: skip
+READY = b"ready"
 _SHOWN = 8192
 _RESULTS_PER_MESSAGE = 8
 _TICK_S = 0.1
@@ -322,4 +323,6 @@ def main(control: int, reports: int, folder: str, profile: str) -> None:
     _warm_up(profile)
     limits.prepare()
     os.chdir(folder)
-    Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder).run()
+    zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), folder)
+    write_frame(zygote.control, READY)
+    zygote.run()
