@@ -226,6 +226,9 @@ class Encoder:
         if kind is type and value.__module__ == "numpy" and issubclass(value, numpy.generic):
             name = f"numpy.{value.__name__}".encode()
             self.out.append(b"n%x;" % len(name) + name)
+        elif issubclass(kind, numpy.dtype) and _elements(value):
+            name = f"numpy.dtype {value.str}".encode()
+            self.out.append(b"n%x;" % len(name) + name)
         elif issubclass(kind, numpy.ndarray) and _elements(value.dtype):
             # An instance of a subclass crosses as the array that it holds.
             if not self._known(value):
@@ -361,6 +364,11 @@ class Decoder:
         name = self.take(self.number()).decode()
         if not name.startswith("numpy."):
             return _BY_NAME[name]
+        if name.startswith("numpy.dtype "):
+            elements = name.removeprefix("numpy.dtype ")
+            if elements != "|O" and not _ELEMENTS.fullmatch(elements):
+                raise MalformedError(f"no elements of type {elements!r:.20}")
+            return _loaded_numpy().dtype(elements)
         found = getattr(_loaded_numpy(), name.removeprefix("numpy."), None)
         if not (isinstance(found, type) and issubclass(found, _loaded_numpy().generic)):
             raise MalformedError(f"no type {name!r}")

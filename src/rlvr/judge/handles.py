@@ -41,8 +41,9 @@ _SEALED = (
     types.FrameType, types.TracebackType, types.CodeType,
 )  # fmt: skip
 # Numbers of classes that need no description, and of classes themselves.
-_FUNCTION, _GENERATOR, _CLASS = -1, -2, -3
-_KNOWN = {_FUNCTION: standins.FUNCTION, _GENERATOR: standins.GENERATOR}
+_FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
+_KNOWN = {_FUNCTION: standins.FUNCTION, _METHOD: standins.METHOD, _GENERATOR: standins.GENERATOR}
+_LONGEST_TEXT = 20_000
 _OF_FUNCTIONS = ("__name__", "__qualname__", "__doc__")
 """What the candidate may see of a function of the tests: what `functools.wraps` copies."""
 
@@ -193,7 +194,7 @@ class Peer:
         if isinstance(cause, BaseException):
             error.__cause__ = cause
         error.__suppress_context__ = bool(suppressed)
-        error.__dict__.update(remote_text=str(text)[:500], remote_line=line if type(line) is int else 0)
+        error.__dict__.update(remote_text=str(text), remote_line=line if type(line) is int else 0)
         if handle:
             standins.mark(error, self, handle - 1)
             self._theirs[handle - 1] = error
@@ -222,10 +223,9 @@ class Peer:
             encoder.out.append(b"k")
             encoder.put(value.__name__)
         elif isinstance(value, type) and issubclass(value, BaseException):
-            encoder.out.append(b"E")
-            own = [cls for cls in value.__mro__ if cls.__module__ != "builtins"]
-            encoder.put(tuple((self._number(cls), cls.__name__) for cls in own))
-            encoder.put(next(cls for cls in value.__mro__ if cls.__module__ == "builtins"))
+            encoder.out.append(b"E%x;" % self._number(value))
+            encoder.put(value.__name__, depth + 1)
+            encoder.put(tuple(base for base in value.__bases__ if issubclass(base, BaseException)), depth + 1)
         elif isinstance(value, BaseException):
             self._export_error(value, encoder, depth)
         elif base and type(value) is not base:
@@ -239,7 +239,7 @@ class Peer:
         if tag == ord("h"):
             return self._mine[decoder.number()]
         if tag == ord("E"):
-            return self._exception_class(decoder.get(depth + 1), decoder.get(depth + 1))
+            return self._exception_class(decoder.number(), decoder.get(depth + 1), decoder.get(depth + 1))
         if tag == ord("k") and not self._guarded:
             return getattr(builtins, decoder.get(depth + 1))
         if tag == ord("X"):
@@ -264,14 +264,13 @@ class Peer:
         standins.mark(view, self, handle)
         return view
 
-    def _exception_class(self, own: Any, base: Any) -> type:
-        if not (isinstance(base, type) and issubclass(base, BaseException)):
-            raise MalformedError("not an exception class")
-        for handle, name in reversed(own):
-            if handle not in self._theirs:
-                self._theirs[handle] = standins.exception_class(name, base, self, handle)
-            base = self._theirs[handle]
-        return base
+    def _exception_class(self, handle: int, name: Any, bases: Any) -> type:
+        if handle not in self._theirs:
+            # Their metaclass is ours or `type`: another could claim to be an exception class.
+            if not (type(name) is str and type(bases) is tuple and all(map(standins.is_exception_class, bases))):
+                raise MalformedError("not an exception class")
+            self._theirs[handle] = standins.exception_class(name, bases or (Exception,), self, handle)
+        return self._theirs[handle]
 
     def _class(self, number: int) -> type:
         if number not in self._classes:
@@ -285,7 +284,7 @@ class Peer:
 
     def _class_of(self, value: Any) -> int:
         if isinstance(value, _FUNCTIONS):
-            return _FUNCTION
+            return _FUNCTION if isinstance(value, types.FunctionType) else _METHOD
         if isinstance(value, types.GeneratorType):
             return _GENERATOR
         return _CLASS if isinstance(value, type) else self._number(type(value))
@@ -369,7 +368,7 @@ def _describe_error(error: BaseException) -> tuple[str, int, bool]:
             line = step.tb_lineno
         step = step.tb_next
     try:
-        text = str(error)[:500]
+        text = str(error)[:_LONGEST_TEXT]
     except Exception:
         text = ""
     return text, line, error.__suppress_context__

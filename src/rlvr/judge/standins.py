@@ -129,10 +129,14 @@ def trust_contains(cls: Any) -> None:
         type.__setattr__(cls, "_Remote__asked_for", True)
 
 
-def known_class(name: str, specials: Iterable[str], like: type | None = None) -> type[Remote]:
+def known_class(name: str, specials: Iterable[str], like: type, **extra: Any) -> type[Remote]:
     """A class that no remote class stands behind. like: what `isinstance` takes its objects for."""
-    extra = {"__class__": property(lambda self: like)} if like else {}
-    return type(name, (Remote,), {"__slots__": (), "__doc__": _DOC, **_methods(specials), **extra})
+    space = {"__slots__": (), "__doc__": _DOC, "__class__": property(lambda self: like)}
+    return type(name, (Remote,), {**space, **_methods(specials), **extra})
+
+
+def _bind(function: Any, instance: Any, owner: Any = None) -> Any:
+    return function if instance is None else types.MethodType(function, instance)
 
 
 def class_of_specials(
@@ -166,10 +170,20 @@ def _attribute_of_exception(self: Any, name: str) -> Any:
     return _ask(self, "getattr", name)
 
 
-def exception_class(name: str, base: type, peer: _Asks, handle: int) -> type:
+def is_exception_class(value: Any) -> bool:
+    """Whether a class can be raised and caught on this side."""
+    return type(value) in (type, _ExceptionType) and issubclass(value, BaseException)
+
+
+def exception_class(name: str, bases: tuple[type, ...], peer: _Asks, handle: int) -> type:
     """A real exception class, since `except` takes nothing else."""
-    space = {"__getattr__": _attribute_of_exception, "_Remote__handle": handle, "_Remote__peer": peer}
-    return type.__call__(_ExceptionType, name, (base,), space)
+    space = {
+        "__getattr__": _attribute_of_exception,
+        "__str__": lambda self: vars(self).get("remote_text", ""),
+        "_Remote__handle": handle,
+        "_Remote__peer": peer,
+    }
+    return type.__call__(_ExceptionType, name, bases, space)
 
 
 def specials_of(cls: type) -> list[str]:
@@ -214,5 +228,6 @@ def _special(name: str) -> Callable[..., Any]:
 
 
 _METHODS = {name: _special(name) for name in (*SPECIALS, *GENERATOR_METHODS)}
-FUNCTION = known_class("function", ("__call__",), types.FunctionType)
+FUNCTION = known_class("function", ("__call__",), types.FunctionType, __get__=_bind)
+METHOD = known_class("method", ("__call__",), types.MethodType)
 GENERATOR = known_class("generator", ("__iter__", "__next__", *GENERATOR_METHODS), types.GeneratorType)
