@@ -35,6 +35,9 @@ Source = Annotated[
 ]
 Workers = Annotated[int, typer.Option("--workers", min=0, help="Judging processes; 0: one for each core.")]
 Isolation = Annotated[str, typer.Option("--isolation", help="How programs are contained.")]
+Trust = Annotated[
+    str, typer.Option("--trust", help="split: refuse tasks whose tests would have to share a process with the program.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
 
 
@@ -114,6 +117,7 @@ def verify(
         float | None, typer.Option(help="CPU seconds for each program, instead of the task's.")
     ] = None,
     memory_limit: Annotated[int | None, typer.Option(help="MiB for each process, instead of the task's.")] = None,
+    trust: Trust = "any",
 ) -> None:
     """Judge completions. Exit code 1: some rows of the input could not be used; they are in the errors file."""
     from rlvr.evaluation.verify import verify as run
@@ -128,6 +132,7 @@ def verify(
             isolation=isolation,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
+            trust=trust,
             progress=screen,
         )
     print_verification(summary)
@@ -221,6 +226,7 @@ def evaluate(
     limit: Limit = None,
     workers: Workers = 0,
     isolation: Isolation = "process",
+    trust: Trust = "any",
 ) -> None:
     """Generate, judge, estimate: pass@k with intervals, and greedy."""
     from rlvr.evaluation.evaluate import evaluate as run
@@ -230,7 +236,7 @@ def evaluate(
     if k and max(k) > n * len(plan.seeds):
         raise ValueError(f"pass@{max(k)} needs at least {max(k)} samples of each task; --n gives {n * len(plan.seeds)}")
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [1], sandbox, screen)
+        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [1], sandbox, screen, trust)
     print_results(results)
 
 

@@ -15,13 +15,20 @@ from rlvr.rollout import check
 
 
 def evaluate(
-    model: str, tasks: Sequence[Task], out: Path, plan: Plan, ks: Sequence[int], sandbox: Any, screen: Display
+    model: str,
+    tasks: Sequence[Task],
+    out: Path,
+    plan: Plan,
+    ks: Sequence[int],
+    sandbox: Any,
+    screen: Display,
+    trust: str = "any",
 ) -> tuple[dict[str, Json], dict[str, float]]:
     """Results (as in `results.json`) and the seconds of both halves.
 
-    model: a folder, a run or a hub id. Raises before any sampling where a task cannot be judged.
+    model: a folder, a run or a hub id. trust: as for `rollout.check`. Raises before any sampling where a task cannot be judged.
     """
-    check(tasks)
+    check(tasks, trust)
     started = time.perf_counter()
     complete(model, tasks, out, plan, screen)
     generated = time.perf_counter()

@@ -21,9 +21,12 @@ CHANNEL = 3
 _PROGRAM_BYTES = 4 << 20
 
 
-def load(program: bytes, name: str = MODULE) -> tuple[str, str, dict[str, Any]]:
-    """Run a program as a module. Returns how that ended (`finished` or an outcome), why, and the module's names."""
-    module = types.ModuleType(name)
+def load(program: bytes, name: str = MODULE, *, again: bool = False) -> tuple[str, str, dict[str, Any]]:
+    """Run a program as a module; again: as the one that there is.
+
+    Returns how that ended (`finished` or an outcome), why, and the module's names.
+    """
+    module = sys.modules[name] if again and name in sys.modules else types.ModuleType(name)
     module.__file__ = SOURCE
     sys.modules[name] = module
     if len(program) > _PROGRAM_BYTES:
@@ -78,10 +81,10 @@ def serve(program: bytes) -> NoReturn:
         prints = _Prints()
         peer = Peer(CHANNEL, guarded=False, printed=prints.new)
 
-        def look_up(name: str, wanted: list[str], watched: list[str]) -> tuple[str, str, Any]:
+        def look_up(name: str, wanted: list[str], watched: list[str], again: bool) -> tuple[str, str, Any]:
             prints.watched = "output" in watched
             _borrow(peer, watched)
-            ended, why, names = load(program, name)
+            ended, why, names = load(program, name, again=again)
             if not wanted:
                 return ended, why, sys.modules.get(name)
             return ended, why, {key: names[key] for key in wanted if key in names}

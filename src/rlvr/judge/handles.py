@@ -75,7 +75,8 @@ class Peer:
             "setattr": self._use_attribute(setattr),
             "delattr": self._use_attribute(delattr),
             "describe": _describe,
-            "dir": self._list_attributes,
+            "dir": self._look_into(dir),
+            "space": self._look_into(lambda target: types.MappingProxyType(vars(target))),
             "copy": lambda target, deep: copy.deepcopy(target) if deep else copy.copy(target),
         }
         self._line = Line(descriptor)
@@ -208,10 +209,13 @@ class Peer:
 
         return guarded
 
-    def _list_attributes(self, target: Any) -> list[str]:
-        if self._guarded:
-            raise AttributeError("the tests' objects are closed")
-        return dir(target)
+    def _look_into(self, look: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def guarded(target: Any) -> Any:
+            if self._guarded:
+                raise AttributeError("the tests' objects are closed")
+            return look(target)
+
+        return guarded
 
     def _export(self, value: Any, encoder: Encoder, depth: int) -> None:
         """Write a handle: `h` the reader's own object, `k` a builtin function, `E` an exception class, `v` an instance

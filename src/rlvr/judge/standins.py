@@ -95,6 +95,11 @@ class RemoteType(type):
     def __delattr__(cls, name: str) -> None:
         _ask(cls, "delattr", name)
 
+    @property
+    def __dict__(cls) -> Any:  # type: ignore[override]
+        """What is in the real class, for whoever saves a method before replacing it."""
+        return space_of(cls)
+
     def __instancecheck__(cls, other: Any) -> bool:
         return is_remote(other) and bool(_ask(cls, "special", "__instancecheck__", other))
 
@@ -102,12 +107,15 @@ class RemoteType(type):
         return is_remote(other) and bool(_ask(cls, "special", "__subclasscheck__", other))
 
 
+_own_space = vars(type)["__dict__"].__get__
+
+
 def is_remote(value: Any) -> bool:
     return isinstance(value, Remote | RemoteType) or "_Remote__handle" in getattr(value, "__dict__", ())
 
 
 def handle_of(value: Any) -> int:
-    return vars(value)["_Remote__number"] if isinstance(value, RemoteType) else value._Remote__handle
+    return _own_space(value)["_Remote__number"] if isinstance(value, RemoteType) else value._Remote__handle
 
 
 def instance(cls: type, peer: _Asks, handle: int) -> Remote:
@@ -121,6 +129,11 @@ def instance(cls: type, peer: _Asks, handle: int) -> Remote:
 def mark(value: Any, peer: _Asks, handle: int) -> None:
     """Make an object with a `__dict__` forward what it lacks."""
     value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle)
+
+
+def space_of(stand_in: Any) -> Any:
+    """What is in the real module or class, as it changes."""
+    return _ask(stand_in, "space")
 
 
 def trust_contains(cls: Any) -> None:
@@ -194,7 +207,7 @@ def specials_of(cls: type) -> list[str]:
 
 def _ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
     if isinstance(stand_in, RemoteType):
-        space = vars(stand_in)
+        space = _own_space(stand_in)
         return space["_Remote__of"].ask(operation, space["_Remote__number"], *args, **kwargs)
     return stand_in._Remote__peer.ask(operation, stand_in._Remote__handle, *args, **kwargs)
 
@@ -218,7 +231,7 @@ def _special(name: str) -> Callable[..., Any]:
         return NotImplemented
 
     def contains(self: Any, item: Any) -> bool:
-        if is_remote(item) or "_Remote__asked_for" in vars(type(self)):
+        if is_remote(item) or "_Remote__asked_for" in _own_space(type(self)):
             return bool(_ask(self, "special", name, item))
         return any(other is item or other == item for other in self)
 

@@ -10,18 +10,21 @@ import types
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 FILE = "<tests>"
 _NAME = "test_solution"
 _UNUSED = (
-    "cacheprovider", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin", "setuponly",
-    "setupplan", "stepwise", "terminal", "threadexception", "unraisableexception", "warnings",
+    "cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "setuponly", "setupplan", "stepwise",
+    "terminal", "threadexception", "unraisableexception", "warnings",
 )  # fmt: skip
+_FOR = {"caplog": "logging", "tmpdir": "legacypath"}
+"""Plug-ins that are left out unless one of their fixtures is used."""
 _ARGUMENTS = [
     "-c", os.devnull, "--rootdir=/", "--noconftest", "--assert=plain", "--capture=no", "--import-mode=importlib",
+    "--basetemp=pytest",
     *(part for name in _UNUSED for part in ("-p", f"no:{name}")),
 ]  # fmt: skip
 _Result = tuple[str, str]
@@ -63,12 +66,25 @@ class Importer:
             raise self.failure
 
 
-def run(
-    code: types.CodeType, names: int, classify: Callable[[BaseException], _Result], before_each: Callable[[], None]
-) -> list[_Result]:
+class Eyes(Protocol):
+    """What a run wants to know of whoever runs it."""
+
+    def begin(self) -> None:
+        """A test begins."""
+
+    def classify(self, error: BaseException) -> _Result:
+        """A name for the failure that this exception is."""
+        ...
+
+    def gone(self) -> bool:
+        """Whether the program has left."""
+        ...
+
+
+def run(code: types.CodeType, names: int, eyes: Eyes) -> list[_Result]:
     """One `(outcome, why)` for each test function, parametrised ones apart.
 
-    names: how many there are where the file itself does not run to its end. classify: names a failure by its exception.
+    names: how many there are where the file itself does not run to its end.
     """
     module = types.ModuleType(_NAME)
     module.__file__ = FILE
@@ -76,10 +92,16 @@ def run(
     try:
         exec(code, module.__dict__)
     except BaseException as error:
-        return [_about("import", classify(error))] * names
-    watch = _Watch(module, classify, before_each)
-    pytest.main(_ARGUMENTS, plugins=[watch])
+        return [_about("import", eyes.classify(error))] * names
+    watch = _Watch(module, eyes)
+    left_out = [plugin for fixture, plugin in _FOR.items() if not _mentions(code, fixture)]
+    pytest.main([*_ARGUMENTS, *(part for name in left_out for part in ("-p", f"no:{name}"))], plugins=[watch])
     return watch.results() or [("wrong_answer", "no test was run: all of them skipped themselves")] * names
+
+
+def _mentions(code: types.CodeType, name: str) -> bool:
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return name in code.co_varnames or name in code.co_consts or any(_mentions(each, name) for each in inner)
 
 
 def warm_up() -> None:
@@ -90,9 +112,20 @@ def warm_up() -> None:
         "    with pytest.raises(ValueError, match='x'):\n        raise ValueError('x')\n"
         "class TestIt(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(1, pytest.approx(1.0))\n"
     )
-    results = run(compile(source, FILE, "exec"), 2, lambda error: ("wrong_answer", repr(error)), lambda: None)
+    results = run(compile(source, FILE, "exec"), 2, _Nobody())
     assert results == [("passed", "")] * 2, results
     del sys.modules[_NAME]
+
+
+class _Nobody:
+    def begin(self) -> None:
+        pass
+
+    def classify(self, error: BaseException) -> _Result:
+        return "wrong_answer", repr(error)
+
+    def gone(self) -> bool:
+        return False
 
 
 class _File(pytest.Module):
@@ -114,12 +147,9 @@ class _File(pytest.Module):
 class _Watch:
     """A plug-in that hands pytest the file and sees how each test ends."""
 
-    def __init__(
-        self, module: types.ModuleType, classify: Callable[[BaseException], _Result], before_each: Callable[[], None]
-    ) -> None:
+    def __init__(self, module: types.ModuleType, eyes: Eyes) -> None:
         self._module = module
-        self._classify = classify
-        self._before_each = before_each
+        self._eyes = eyes
         self._items: list[pytest.Item] = []
         self._errors: dict[tuple[str, str], BaseException] = {}
         self._failed: dict[str, _Result] = {}
@@ -152,7 +182,7 @@ class _Watch:
             self._failed[report.nodeid] = ("wrong_answer", why[-1] if why else "cannot be collected")
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        self._before_each()
+        self._eyes.begin()
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
         """Without the printed traceback, whose making is most of what a failed test costs."""
@@ -171,12 +201,14 @@ class _Watch:
         expected = hasattr(report, "wasxfail")
         if report.failed:
             error = self._errors.get((report.nodeid, report.when))
-            result = self._classify(error) if error else ("wrong_answer", "passed, though it was marked to fail")
+            result = self._eyes.classify(error) if error else ("wrong_answer", "passed, though it was marked to fail")
             self._failed.setdefault(report.nodeid, _about(name, result))
         elif report.skipped and not expected:
             # Whether a test runs is not up to the program, which may have caused this.
             self._failed.setdefault(report.nodeid, _about(name, ("wrong_answer", "it skipped itself")))
         if report.when == "teardown":
+            if self._eyes.gone():
+                self._failed.setdefault(report.nodeid, ("early_exit", ""))
             self._ended.add(report.nodeid)
 
 

@@ -83,16 +83,9 @@ class Tests:
         """How loading the program ended where a pytest file imported it, why, and one `(outcome, why)` per test."""
         from rlvr.judge import suites
 
-        results: list[Any] = peer.results if peer else []
-
-        def classify(error: BaseException) -> tuple[str, str]:
-            if (peer and peer.gone) or isinstance(error, Gone):
-                return "early_exit", ""
-            return _classify(error, self.suite, results)
-
         importer = suites.Importer(self.module, kind, load)
         sys.meta_path.insert(0, importer)  # type: ignore[arg-type]
-        found = suites.run(self.codes[0], len(self.sources), classify, results.clear)
+        found = suites.run(self.codes[0], len(self.sources), _Eyes(self.suite, peer))
         if importer.failure is None:
             return "finished", "", found
         return importer.failure.ended, str(importer.failure), []
@@ -109,6 +102,24 @@ class Tests:
             failure = _classify(error, source, peer.results if peer else [])
         # A test that swallowed the candidate's departure has not passed.
         return ("early_exit", "") if peer and peer.gone else failure
+
+
+class _Eyes:
+    """What a run of pytest asks while it goes on."""
+
+    def __init__(self, source: str, peer: Peer | None) -> None:
+        self._source = source
+        self._peer = peer
+        self._results: list[Any] = peer.results if peer else []
+
+    def begin(self) -> None:
+        self._results.clear()
+
+    def classify(self, error: BaseException) -> tuple[str, str]:
+        return ("early_exit", "") if self.gone() else _classify(error, self._source, self._results)
+
+    def gone(self) -> bool:
+        return self._peer is not None and self._peer.gone
 
 
 def _compile(source: str) -> Any:
@@ -241,13 +252,13 @@ def _judge(tests: Tests, channel: int) -> dict[str, Any]:
     return report
 
 
-def _load(peer: Peer, tests: Tests, names: list[str]) -> tuple[str, str, Any]:
+def _load(peer: Peer, tests: Tests, names: list[str], again: bool = False) -> tuple[str, str, Any]:
     """Have the program loaded. Returns how that ended, why, and the names or, where none are wanted, the module.
 
-    Raises `Gone`, also where the answer is not of this shape.
+    again: into the module that there is. Raises `Gone`, also where the answer is not of this shape.
     """
     try:
-        ended, why, found = peer.ask("load", None, tests.module, names, tests.watched)
+        ended, why, found = peer.ask("load", None, tests.module, names, tests.watched, again)
         if ended in _LOADED and (type(found) is dict if names else ended != "finished" or is_remote(found)):
             return str(ended), shorten(str(why), 500), found
     except BaseException:
@@ -274,17 +285,24 @@ def _ask_for_telltales(peer: Peer) -> None:
 def _load_module(peer: Peer, tests: Tests, module: types.ModuleType) -> None:
     from rlvr.judge.suites import LoadError
 
-    ended, why, found = _load(peer, tests, [])
+    ended, why, found = _load(peer, tests, [], "_Remote__module" in _own_space(module))
     if ended != "finished":
         raise LoadError(ended, why)
-    vars(module).update(_Remote__module=found, _Remote__star=tests.names)
+    _own_space(module).update(_Remote__module=found, _Remote__star=tests.names)
+
+
+_own_space = vars(types.ModuleType)["__dict__"].__get__
 
 
 class Module(types.ModuleType):
     """The program as a module of the tests: each of its names is looked up when it is used."""
 
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return standins.space_of(_own_space(self)["_Remote__module"])
+
     def __getattr__(self, name: str) -> Any:
-        inside = vars(self)
+        inside = _own_space(self)
         if name == "__all__" and "_Remote__star" in inside:
             # Not all that the program has: it could name `abs`, and be asked instead of the real one.
             return [each for each in inside["_Remote__star"] if hasattr(self, each)]
@@ -296,17 +314,17 @@ class Module(types.ModuleType):
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        inside = vars(self)
+        inside = _own_space(self)
         if name.startswith("__") or "_Remote__module" not in inside:
             inside[name] = value
         else:
             setattr(inside["_Remote__module"], name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(vars(self)["_Remote__module"], name)
+        delattr(_own_space(self)["_Remote__module"], name)
 
     def __dir__(self) -> list[str]:
-        return dir(vars(self)["_Remote__module"])
+        return dir(_own_space(self)["_Remote__module"])
 
 
 def _show_prints(out: bytes, err: bytes) -> None:
