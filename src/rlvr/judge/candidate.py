@@ -79,18 +79,18 @@ def serve(program: bytes) -> NoReturn:
     try:
         telltales.watch()
         prints = _Prints()
-        peer = Peer(CHANNEL, guarded=False, printed=prints.new)
+        peer = Peer(CHANNEL, guarded=False, printed=prints.new, noticed=telltales.fresh)
 
         def look_up(name: str, wanted: list[str], watched: list[str], again: bool) -> tuple[str, str, Any]:
             prints.watched = "output" in watched
             _borrow(peer, watched)
             ended, why, names = load(program, name, again=again)
+            telltales.compare()
             if not wanted:
                 return ended, why, sys.modules.get(name)
             return ended, why, {key: names[key] for key in wanted if key in names}
 
         peer.operations["load"] = look_up
-        peer.operations["telltales"] = telltales.seen
         peer.answer_all()
     except BaseException:
         os._exit(0)

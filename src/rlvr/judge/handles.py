@@ -14,14 +14,14 @@ from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import standins
+from rlvr.judge import standins, telltales
 from rlvr.judge.codec import MAX_DEPTH, Decoder, Encoder, MalformedError, TooLargeError, refill
 from rlvr.judge.wire import Gone, Line
 
 SOURCE = "solution.py"
 """File name of the candidate's code in tracebacks."""
 
-_ASK, _ANSWER, _FAILURE, _PRINTED = b"?=!>"
+_ASK, _ANSWER, _FAILURE, _PRINTED, _NOTICED = b"?=!>~"
 _BASES: dict[type, Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
@@ -55,6 +55,7 @@ class Peer:
     guarded: True in the tests' process, which must not let the candidate look around.
     printed: what was printed on this side since the last call, as bytes for output and for errors; the other side shows
     it (`show`) before it looks at the frame.
+    noticed: tell-tales on this side since the last call; the other side keeps those that it knows.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Peer:
         guarded: bool,
         printed: Callable[[], tuple[bytes, bytes]] | None = None,
         show: Callable[[bytes, bytes], None] | None = None,
+        noticed: Callable[[], list[str]] | None = None,
     ) -> None:
         self.gone = False
         self.telltales: set[str] = set()
@@ -83,6 +85,7 @@ class Peer:
         self._guarded = guarded
         self._printed = printed
         self._show = show
+        self._noticed = noticed
         self._lock = RLock()
         self._mine: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -306,6 +309,8 @@ class Peer:
             out, err = self._printed()
             if out or err:
                 head = b">%x;%x;" % (len(out), len(err)) + out + err + head
+        for kind_of_act in self._noticed() if self._noticed else ():
+            head = b"~%x;" % len(kind_of_act) + kind_of_act.encode() + head
         try:
             self._line.send(head + data)
         except Gone:
@@ -315,25 +320,30 @@ class Peer:
     def _receive(self) -> bytes:
         try:
             frame = self._line.receive()
-            return self._without_prints(frame) if frame[0] == _PRINTED else frame
+            while frame[0] in (_PRINTED, _NOTICED):
+                frame = self._without_aside(frame)
+            return frame
         except MalformedError:
             self._forged()
         except Gone:
             self.gone = True
             raise
 
-    def _without_prints(self, frame: bytes) -> bytes:
-        if self._show is None:
-            raise MalformedError("prints that nobody wants")
+    def _without_aside(self, frame: bytes) -> bytes:
+        """The frame behind what was printed or noticed."""
         decoder = Decoder(frame, self._load, start=1)
         try:
-            out, err = decoder.number(), decoder.number()
-            texts = decoder.take(out), decoder.take(err)
+            if frame[0] == _NOTICED:
+                self.telltales |= telltales.KINDS & {decoder.take(decoder.number()).decode()}
+            elif self._show is None:
+                raise MalformedError("prints that nobody wants")
+            else:
+                out, err = decoder.number(), decoder.number()
+                self._show(decoder.take(out), decoder.take(err))
         except ValueError as error:
-            raise MalformedError("not prints") from error
+            raise MalformedError("not an aside") from error
         if decoder.ended():
-            raise MalformedError("prints without a frame")
-        self._show(*texts)
+            raise MalformedError("an aside without a frame")
         return frame[decoder.at :]
 
     def _forged(self) -> NoReturn:

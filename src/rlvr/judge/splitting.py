@@ -82,13 +82,14 @@ def _of_attribute(node: ast.Attribute, ours: set[str]) -> Iterator[tuple[ast.AST
 
 def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.AST, str]]:
     """Calls by which tests replace something (`patch`, `patch.object`, `monkeypatch.setattr`), or share the world."""
-    called = ast.unparse(node.func)
-    last = called.rpartition(".")[2]
+    last = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    owner = getattr(node.func, "value", None)
+    patching = "patch" in (getattr(owner, "attr", ""), getattr(owner, "id", ""))
     if last in _CALLS:
         yield node, f"{_CALLS[last]} ({last})"
-    elif called == "open" and any(_writes(argument) for argument in [*node.args[1:2], *(k.value for k in node.keywords)]):
+    elif last == "open" and owner is None and any(_writes(argument) for argument in [*node.args[1:2], *(k.value for k in node.keywords)]):
         yield node, "share files (open)"
-    elif (last in ("patch", "setattr", "delattr") or called.endswith("patch.object")) and node.args:
+    elif (last in ("patch", "setattr", "delattr") or (patching and last == "object")) and node.args:
         first = node.args[0]
         if isinstance(first, ast.Constant) and isinstance(first.value, str) and "." in first.value:
             path = first.value
@@ -99,7 +100,7 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
             return
         if path not in _LENT and path.partition(".")[0] != module:
             yield node, f"replace {path}"
-    elif called.endswith("patch.dict"):
+    elif patching and last == "dict":
         yield node, "replace what is in a dict (patch.dict)"
 
 

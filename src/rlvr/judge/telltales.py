@@ -4,11 +4,8 @@ A program can hide from all of this. That it gains nothing by what is noticed he
 """
 
 import builtins
-import functools
 import math
-import operator
 import os
-import random
 import re
 import sys
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 KINDS = frozenset({"patched_builtins", "reads_tests"})
 _JUDGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _SOURCE = "solution.py"
-_SHARED = (builtins, math, operator, functools, random)
+_SHARED = (builtins, math)
 _CHANGING = ("_", "__name__")
 _PRISTINE = [(vars(module), {k: v for k, v in vars(module).items() if k not in _CHANGING}) for module in _SHARED]
 _MEMORY = re.compile(r"/proc/(self|thread-self|\d+)/(mem|maps|fd|environ|cmdline|task|root|cwd|map_files|stack)\b")
@@ -28,7 +25,10 @@ _LOOKS = frozenset(
 )  # fmt: skip
 _INSIDES = frozenset({"tb_frame", "gi_frame", "cr_frame", "f_code"})
 _WALKERS = ("inspect.py", _SOURCE)
+_BUILTINS = vars(builtins)
+_QUICK = [(name, _BUILTINS[name]) for name in ("abs", "all", "any", "isinstance", "len", "max", "min", "round", "sum")]
 _noticed: set[str] = set()
+_told: set[str] = set()
 _asking: list[bool] = []
 
 
@@ -42,11 +42,26 @@ def expect(name: str) -> None:
     _PRISTINE[0][1][name] = getattr(builtins, name)
 
 
-def seen() -> tuple[str, ...]:
-    """What was noticed by now."""
+def compare() -> None:
+    """Look whether anything that all programs share was replaced: once, since it copies pages of memory."""
     if not all(before.items() <= now.items() for now, before in _PRISTINE):
         _noticed.add("patched_builtins")
-    return tuple(_noticed)
+
+
+def fresh() -> list[str]:
+    """What was noticed since the last call. Called before each answer, so it looks at few things itself."""
+    for name, value in _QUICK:
+        if _BUILTINS.get(name) is not value:
+            _noticed.add("patched_builtins")
+    new = sorted(_noticed - _told)
+    _told.update(new)
+    return new
+
+
+def seen() -> list[str]:
+    """All that was noticed by now, in a process that tells it only once."""
+    compare()
+    return fresh()
 
 
 def _notice(event: str, args: tuple[Any, ...]) -> None:

@@ -240,7 +240,6 @@ def _judge(tests: Tests, channel: int) -> dict[str, Any]:
                     if name[:1].isupper():
                         standins.trust_contains(value)
                 report["tests"] = tests.run(found, peer)
-        _ask_for_telltales(peer)
     except Gone:
         peer.gone = True
     except BaseException:
@@ -267,19 +266,6 @@ def _load(peer: Peer, tests: Tests, names: list[str], again: bool = False) -> tu
     peer.telltales.add("forged_record")
     peer.gone = True
     raise Gone
-
-
-def _ask_for_telltales(peer: Peer) -> None:
-    if peer.gone:
-        return
-    try:
-        found = peer.ask("telltales", None)
-    except BaseException:
-        found = None
-    if type(found) is tuple and all(type(kind) is str for kind in found):
-        peer.telltales |= telltales.KINDS & set(found)
-    elif not peer.gone:
-        peer.telltales.add("forged_record")
 
 
 def _load_module(peer: Peer, tests: Tests, module: types.ModuleType) -> None:
