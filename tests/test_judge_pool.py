@@ -177,8 +177,10 @@ def test_who_brings_more_than_the_queue_holds_waits():
 
         results: list[bool] = []
         thread = threading.Thread(
-            target=lambda: results.extend(passes(sandbox.run(one)) for one in jobs[:5])
-            or results.extend(map(passes, sandbox.run_many(jobs)))
+            target=lambda: (
+                results.extend(passes(sandbox.run(one)) for one in jobs[:5])
+                or results.extend(map(passes, sandbox.run_many(jobs)))
+            )
         )
         watcher = threading.Thread(target=watch)
         thread.start()
@@ -197,14 +199,18 @@ def test_who_brings_more_than_the_queue_holds_waits():
 
 def test_threads_and_event_loops_share_one_full_queue():
     async def use() -> list[bool]:
-        return [passes(each) for each in await asyncio.gather(*(sandbox.run_async(job(7, n % 4 + 1)) for n in range(30)))]
+        return [
+            passes(each) for each in await asyncio.gather(*(sandbox.run_async(job(7, n % 4 + 1)) for n in range(30)))
+        ]
 
     found: list[list[bool]] = []
     with Local(workers=2).open() as sandbox:
         sandbox._queue._size = 1
         threads = [threading.Thread(target=lambda: found.append(asyncio.run(use()))) for _ in range(2)]
         threads += [
-            threading.Thread(target=lambda k=k: found.append([passes(sandbox.run(job(7, n % 4 + 1))) for n in range(k)]))
+            threading.Thread(
+                target=lambda k=k: found.append([passes(sandbox.run(job(7, n % 4 + 1))) for n in range(k)])
+            )
             for k in range(8)
         ]
         for thread in threads:

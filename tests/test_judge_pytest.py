@@ -237,17 +237,20 @@ HOSTILE = {
         "_pytest.reports.TestReport.outcome = 'passed'\npytest.main = lambda *a, **k: 0\ndef f(x):\n    return 0"
     ),
     "a conftest of its own": (
-        "open('conftest.py', 'w').write('def pytest_runtest_call(item): pass\\ndef pytest_collection_modifyitems(items): "
+        "open('conftest.py', 'w').write('def pytest_runtest_call(item): pass\\n"
+        "def pytest_collection_modifyitems(items): "
         "items.clear()')\nopen('pytest.ini', 'w').write('[pytest]\\naddopts = --collect-only')\ndef f(x):\n    return 0"
     ),
     "equal to everything": "class Same:\n    __eq__ = lambda s, o: True\ndef f(x):\n    return Same()",
     "looks like a mark": (
         "class Any:\n    def __getattr__(self, name):\n        return self\n    def __call__(self, *a, **k):\n"
-        "        return self\n    __eq__ = lambda s, o: True\n    __iter__ = lambda s: iter([s])\nf = Any()\npytestmark = f"
+        "        return self\n    __eq__ = lambda s, o: True\n    __iter__ = lambda s: iter([s])\nf = Any()\n"
+        "pytestmark = f"
     ),
     "names that all tests have": (
         "import builtins\n__all__ = [*dir(builtins), 'f', 'test_one', 'test_two', 'pytest_generate_tests']\n"
-        "abs = len = isinstance = sum = all = lambda *a: True\ntest_one = test_two = lambda: None\ndef f(x):\n    return 0"
+        "abs = len = isinstance = sum = all = lambda *a: True\ntest_one = test_two = lambda: None\n"
+        "def f(x):\n    return 0"
     ),
     "an unending generator of attributes": "def __getattr__(name):\n    return lambda *a: 0\ndef f(x):\n    return 0",
 }
@@ -268,7 +271,10 @@ def test_all_that_is_taken_of_a_star_is_what_the_tests_use(sandbox):
 
 
 def test_a_test_that_lets_the_program_decide_whether_it_runs_is_not_passed(sandbox):
-    tests = "import pytest, solution\ndef test():\n    if not hasattr(solution, 'f'):\n        pytest.skip()\n    assert solution.f() == 1\n"
+    tests = (
+        "import pytest, solution\ndef test():\n    if not hasattr(solution, 'f'):\n        pytest.skip()\n"
+        "    assert solution.f() == 1\n"
+    )
     execution = run(sandbox, "", tests)
     assert execution.tests[0].outcome == "wrong_answer"
     assert passed(run(sandbox, "def f():\n    return 1", tests))
@@ -289,8 +295,10 @@ def test_files_that_cannot_be_split_run_in_one_process_and_say_so(sandbox):
 
 def test_what_printing_while_it_is_imported_and_a_main_block_do(sandbox):
     tests = (
-        "import importlib, sys\ndef test_import(capsys):\n    import solution\n    assert capsys.readouterr().out == 'hello\\n'\n"
-        "def test_again(capsys):\n    del sys.modules['solution']\n    import solution\n    assert solution.__name__ == 'solution'\n"
+        "import importlib, sys\ndef test_import(capsys):\n    import solution\n"
+        "    assert capsys.readouterr().out == 'hello\\n'\n"
+        "def test_again(capsys):\n    del sys.modules['solution']\n    import solution\n"
+        "    assert solution.__name__ == 'solution'\n"
     )
     assert passed(run(sandbox, "print('hello')\nif __name__ == '__main__':\n    raise ValueError", tests))
 

@@ -15,12 +15,18 @@ from rlvr.sandboxes.local import Local
 TESTS = {"style": "asserts", "tests": ["assert f(2) == 9", "assert f(3) == 10"]}
 HOSTILE = [
     "import os\nos._exit(0)",
-    "def f(n):\n    import os\n    if not os.fork():\n        os.setsid()\n        import time\n        time.sleep(100)\n    os._exit(0)",
+    (
+        "def f(n):\n    import os\n    if not os.fork():\n        os.setsid()\n        import time\n"
+        "        time.sleep(100)\n    os._exit(0)"
+    ),
     "class f(int):\n    __eq__ = lambda s, o: True\n    __hash__ = None",
     "def f(n):\n    open('left', 'w').write('x' * 1000)\n    import os\n    os.makedirs('a/b/c')\n    return 0",
     "import os\ndef f(n):\n    os.write(3, b'\\xff' * 100)\n    os._exit(0)",
     "def f(n):\n    return [0] * 10**10",
-    "import threading, time\nfor _ in range(8):\n    threading.Thread(target=time.sleep, args=(100,)).start()\ndef f(n):\n    return 0",
+    (
+        "import threading, time\nfor _ in range(8):\n"
+        "    threading.Thread(target=time.sleep, args=(100,)).start()\ndef f(n):\n    return 0"
+    ),
     "def f(n):\n    while True:\n        pass",
 ]
 

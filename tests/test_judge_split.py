@@ -1,12 +1,14 @@
-"""What crosses between a program and its tests: right programs of every kind pass in two processes, forged ones do not."""
+"""What crosses between a program and its tests: right programs of every kind pass in two "
+"processes, forged ones do not."""
 
 import importlib.util
 
 import pytest
 
 from rlvr.judge import assembly
-from rlvr.records import Execution, Job, Limits
+from rlvr.records import Completion, Execution, Job, Limits, Task
 from rlvr.sandboxes.local import Local
+from rlvr.verifiers.unit_tests import UnitTests
 
 # The program, then its tests, with `---` between.
 HONEST = {
@@ -151,7 +153,8 @@ class Shape:
 class Square(Shape):
     __match_args__ = ('side',)
 ---
-assert type(Square(2)) is Square and type(Square(2)) != Shape and isinstance(Square(), Shape) and issubclass(Square, Shape)
+assert type(Square(2)) is Square and type(Square(2)) != Shape
+assert isinstance(Square(), Shape) and issubclass(Square, Shape)
 assert not issubclass(Shape, Square) and not isinstance(3, Shape) and Square.__name__ == 'Square'
 ---
 before = Shape.count
@@ -191,7 +194,8 @@ assert {Color.RED: 5}[Color.RED] == 5 and isinstance(Color.RED, Color)
 import dataclasses
 p = P(1, ['a'])
 assert dataclasses.asdict(p) == {'x': 1, 'tags': ['a']} and dataclasses.replace(p, x=5).x == 5
-assert [f.name for f in dataclasses.fields(P)] == ['x', 'tags'] and dataclasses.is_dataclass(p) and hash(p) == hash(P(1))
+assert [f.name for f in dataclasses.fields(P)] == ['x', 'tags'] and dataclasses.is_dataclass(p)
+assert hash(p) == hash(P(1))
 assert len({P(1), P(1), P(2)}) == 2 and max(P(1), P(3), P(2)).x == 3
 ---
 try:
@@ -439,7 +443,8 @@ def fill(a):
     a[0] = 7
     a += 1
 def shapes():
-    return np.zeros((2, 0, 3)), np.array(5), np.array(['a', 'bc']), np.array([True]), np.array([1, 'x', None], dtype=object)
+    objects = np.array([1, 'x', None], dtype=object)
+    return np.zeros((2, 0, 3)), np.array(5), np.array(['a', 'bc']), np.array([True]), objects
 def stats(a):
     return a.mean(), a.sum(), a.max(), a.dtype, np.float32(1.5), np.datetime64('2020-01-02')
 def same(a):
@@ -492,7 +497,8 @@ needs_numpy = pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reas
 
 # Each would pass if the tests believed it.
 FORGED = {
-    "contains everything": "class S:\n    __contains__ = lambda s, x: True\ndef f(*a):\n    return S()\n---\nassert 3 in f(1)",
+    "contains everything": "class S:\n    __contains__ = lambda s, x: True\ndef f(*a):\n    return S()\n"
+    "---\nassert 3 in f(1)",
     "a class of the function's name that contains everything": (
         "class f:\n    def __init__(s, *a): pass\n    __contains__ = lambda s, x: True\n---\nassert 3 in f(1)"
     ),
@@ -504,7 +510,8 @@ FORGED = {
         "class E(ValueError):\n    __eq__ = lambda s, o: True\ndef f(*a):\n    return E()\n---\nassert f(1) == 3"
     ),
     "a metaclass that equals all": (
-        "class M(type):\n    __eq__ = lambda s, o: True\n    __instancecheck__ = lambda s, o: True\n    __hash__ = None\n"
+        "class M(type):\n    __eq__ = lambda s, o: True\n    __instancecheck__ = lambda s, o: True\n"
+        "    __hash__ = None\n"
         "class C(metaclass=M): pass\ndef f(*a):\n    return C\n---\nassert f(1) == int"
     ),
     "an enum that equals all": (
@@ -516,27 +523,29 @@ FORGED = {
         "def f(*a):\n    return D()\n---\nfrom collections import deque\nassert f(1) == deque([1])"
     ),
     "a class that claims to be a function": (
-        "class S:\n    __class__ = int\n    __eq__ = lambda s, o: True\ndef f(*a):\n    return S()\n---\nassert f(1) == 3"
+        "class S:\n    __class__ = int\n    __eq__ = lambda s, o: True\ndef f(*a):\n    return S()\n---\n"
+        "assert f(1) == 3"
     ),
     "expected values by a callback": (
         "def f(check, *a):\n    for name in ('__globals__', '__code__', '__closure__', '__defaults__', '__self__',"
-        " '__dict__', '__builtins__', '__wrapped__', '__kwdefaults__'):\n        try:\n            check.__getattribute__(name)\n"
-        "            return 42\n        except AttributeError: pass\n        if hasattr(check, name): return 42\n    return dir(check) and 42\n"
+        " '__dict__', '__builtins__', '__wrapped__', '__kwdefaults__'):\n        try:\n"
+        "            check.__getattribute__(name)\n"
+        "            return 42\n        except AttributeError: pass\n"
+        "        if hasattr(check, name): return 42\n    return dir(check) and 42\n"
         "---\nassert f(lambda x: x) == 42"
     ),
     "expected values by a generator": (
         "def f(g):\n    return g.gi_frame.f_globals['secret']\n---\nsecret = 42\nassert f(x for x in 'a') == 42"
     ),
     "the interpreter by stdin": (
-        "import sys\ndef f():\n    return sys.stdin.buffer.raw.__class__\n---\nimport sys, io\nsys.stdin = io.StringIO('a')\nassert f()"
+        "import sys\ndef f():\n    return sys.stdin.buffer.raw.__class__\n---\nimport sys, io\n"
+        "sys.stdin = io.StringIO('a')\nassert f()"
     ),
     "a mock opened": (
         "def f(m):\n    return m._mock_children or m.__dict__ or m.method_calls\n---\n"
         "from unittest.mock import MagicMock\nassert f(MagicMock(secret=3)) == {'secret': 3}"
     ),
-    "prints that nobody wanted": (
-        "import os\ndef f():\n    import rlvr.judge.handles as h\n---\nassert f() == 3"
-    ),
+    "prints that nobody wanted": ("import os\ndef f():\n    import rlvr.judge.handles as h\n---\nassert f() == 3"),
     "a print before the tests redirect": (
         "print('9')\ndef f(x):\n    pass\n---\nimport io, contextlib\nout = io.StringIO()\n"
         "with contextlib.redirect_stdout(out):\n    f(3)\nassert out.getvalue() == '9\\n'"
@@ -544,7 +553,8 @@ FORGED = {
     "an address for numpy": (
         "class S:\n    @property\n    def __array_interface__(s):\n"
         "        return {'shape': (1,), 'typestr': '<i8', 'data': (id(3) + 16, True), 'version': 3}\n"
-        "    __array_struct__ = __array_interface__\n    def __array__(s, *a, **k):\n        import numpy\n        return numpy.array([3])\n"
+        "    __array_struct__ = __array_interface__\n    def __array__(s, *a, **k):\n        import numpy\n"
+        "        return numpy.array([3])\n"
         "def f():\n    return S()\n---\nimport numpy as np\nassert np.array_equal(f(), np.array([3]))"
     ),
     "an array that equals all": (
@@ -584,3 +594,107 @@ def test_forged_answers_are_not_believed(sandbox, name):
     assert execution.trust == "split"
     assert execution.ended != "judge_error"
     assert not any(test.outcome in ("passed", "judge_error") for test in execution.tests), execution
+
+
+# What needs one process, the reason that is given, and its line.
+UNSPLITTABLE = {
+    "class A(Base): pass\nassert A()": "derive the class 'A' from 'Base' (line 1)",
+    "x = 1\nassert f.__code__.co_argcount == 1": "read __code__ (line 2)",
+    "import inspect\nassert inspect.signature(f)": "look at code (inspect) (line 1)",
+    "import threading\nassert f()": "use threads (threading)",
+    "from concurrent.futures import ThreadPoolExecutor\nassert f()": "use threads (concurrent.futures)",
+    "import asyncio\nassert asyncio.run(f())": "wait for coroutines",
+    "import time\nfrom unittest.mock import patch\nwith patch('time.sleep'):\n    f()": "replace time.sleep (line 3)",
+    "import time\ntime.sleep = None\nassert f()": "replace time.sleep (line 2)",
+    "import random\nfrom unittest import mock\nwith mock.patch.object(random, 'random'):\n    f()": "random.random",
+    "import os\nos.environ['A'] = '1'\nassert f()": "os.environ",
+    "open('x', 'w').write('1')\nassert f('x')": "share files (open)",
+    "import tempfile\nwith tempfile.TemporaryDirectory() as d:\n    assert f(d)": "share files (TemporaryDirectory)",
+    "import warnings\nwith warnings.catch_warnings(record=True):\n    assert f()": "watch warnings",
+    "import pickle\nassert pickle.dumps(f())": "pickle objects",
+}
+
+
+@pytest.mark.parametrize("test", UNSPLITTABLE)
+def test_what_two_processes_cannot_is_named_with_its_line(test):
+    plan = assembly.plan({"style": "asserts", "tests": [test, "assert f and Base"]})
+    assert plan.trust == "shared"
+    assert UNSPLITTABLE[test] in plan.why_shared
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import os\nassert f(os.path.join('a', 'b')) and os.sep",
+        "class A:\n    pass\nassert f(A())",
+        "from unittest.mock import Mock, patch\nwith patch('builtins.input', Mock()):\n    assert f()",
+        "import random\nrandom.seed(0)\nassert f(random.random())",
+        "x = f()\nx.value = 3\nassert setattr(x, 'y', 1) is None",
+        "assert open",
+    ],
+)
+def test_what_two_processes_can_is_split(test):
+    assert assembly.plan({"style": "asserts", "tests": [test, "assert f"]}).trust == "split"
+
+
+def test_trust_split_refuses_before_anything_runs_with_the_reason():
+    reference = {"style": "asserts", "tests": ["assert f", "class A(Base): pass"]}
+    task = Task("t/1", "p", reference, "unit_tests")
+    UnitTests().check(task)
+    with pytest.raises(ValueError, match=r"task t/1: trust 'split' refuses it.*derive the class 'A'.*\(line 1\)"):
+        UnitTests(trust="split").check(task)
+    UnitTests(trust="split").check(Task("t/2", "p", {"style": "asserts", "tests": ["assert f"]}, "unit_tests"))
+    with pytest.raises(ValueError, match="kind of trust named 'splt'"):
+        UnitTests(trust="splt")
+
+
+TELLTALES = {
+    "early_exit": "import os\ndef f(x):\n    os._exit(0)",
+    "odd_return_type": "class Same(int):\n    __eq__ = lambda s, o: True\ndef f(x):\n    return Same(0)",
+    "odd_return_type ": "class Same:\n    __eq__ = lambda s, o: True\ndef f(x):\n    return Same()",
+    "patched_builtins": "import builtins\nbuiltins.AssertionError = ValueError\ndef f(x):\n    return 0",
+    "patched_builtins ": "import math\nmath.isclose = lambda *a, **k: True\ndef f(x):\n    return 0",
+    "patched_builtins  ": "import builtins\ndef f(x):\n    builtins.abs = lambda x: 3\n    return 0",
+    "reads_tests": "import sys\ndef f(x):\n    return len(sys._getframe(2).f_locals)",
+    "reads_tests ": "import inspect\ndef f(x):\n    return len(inspect.stack())",
+    "reads_tests  ": "import gc\nfound = [o for o in gc.get_objects() if type(o) is str]\ndef f(x):\n    return 0",
+    "reads_tests   ": "def f(x):\n    try:\n        1 / 0\n    except ZeroDivisionError as e:\n"
+    "        return len(e.__traceback__.tb_frame.f_back.f_locals)",
+    "reads_tests    ": "from rlvr.judge import tester\ndef f(x):\n    return len(open(tester.__file__).read())",
+    "reads_tests     ": "try: open('/proc/self/mem')\nexcept OSError: pass\ndef f(x):\n    return 0",
+}
+
+
+@pytest.mark.parametrize("kind", TELLTALES)
+def test_what_no_solution_needs_is_a_part_of_the_verdict(sandbox, kind):
+    task = Task("t/1", "p", {"style": "asserts", "tests": ["assert f(1) == 3", "assert f(2) == 4"]}, "unit_tests")
+    verdict = UnitTests().judge(task, Completion(TELLTALES[kind]), sandbox)
+    assert (verdict.passed, verdict.parts) == (False, {kind.strip(): 1.0})
+
+
+def test_honest_programs_that_look_odd_have_no_tell_tale(sandbox):
+    program = """
+import collections, dataclasses, enum, gc, inspect, logging, traceback, typing, warnings, weakref
+P = collections.namedtuple('P', 'x')
+E = enum.Enum('E', 'A B')
+T = typing.TypeVar('T')
+gc.collect()
+warnings.warn('hm')
+logging.warning('hm')
+def g(a, b=1): pass
+def f(x):
+    inspect.signature(g)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        traceback.format_exc()
+    with open('mine', 'w') as file:
+        file.write('x')
+    open('/proc/cpuinfo').close()
+    id(x), vars(P(1)) if hasattr(P(1), '__dict__') else None
+    print = sum = lambda *a: None
+    return x + 2
+"""
+    execution = sandbox.run(Job(program, {"style": "asserts", "tests": ["assert f(1) == 3", "assert f(2) == 4"]}))
+    assert [test.why for test in execution.tests if test.outcome != "passed"] == []
+    assert execution.telltales == ()

@@ -28,7 +28,7 @@ def check(tasks: Sequence[Task], trust: str = "any") -> None:
     """
     for task in tasks:
         choosing = "trust" in registry.options(registry.find("verifiers", task.verifier))
-        given = {"trust": trust} if choosing else {}
+        given: dict[str, Any] = {"trust": trust} if choosing else {}
         registry.build("verifiers", task.verifier, **given).check(task)
 
 

@@ -26,7 +26,8 @@ def evaluate(
 ) -> tuple[dict[str, Json], dict[str, float]]:
     """Results (as in `results.json`) and the seconds of both halves.
 
-    model: a folder, a run or a hub id. trust: as for `rollout.check`. Raises before any sampling where a task cannot be judged.
+    model: a folder, a run or a hub id. trust: as for `rollout.check`.
+    Raises before any sampling where a task cannot be judged.
     """
     check(tasks, trust)
     started = time.perf_counter()

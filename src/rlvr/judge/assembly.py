@@ -190,7 +190,7 @@ def _suite(source: str, module: str) -> Plan:
 
 
 def suite_names(tree: ast.Module) -> tuple[str, ...]:
-    """The tests that can be seen in a pytest file without running it; lists of parameters count where they are written out."""
+    """The tests that can be seen in a pytest file without running it; parameters count where they are written out."""
     found: list[str] = []
     for node in _statements(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):

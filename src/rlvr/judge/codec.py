@@ -1,10 +1,10 @@
 """Plain data as bytes, for the channel between the candidate's process and the tests' process.
 
 Only exact builtin types have a tag; nothing that is read can run code or name what is not listed below.
-Whatever can be changed in place (lists, dicts, sets, bytearrays, deques, arrays ...) is numbered in the order in which it
-is written, and a second sight of it is a reference to its number, so shared and cyclic structures keep their shape and
-the reader can tell "the list you gave me" from a copy. What is not plain data is left to `export` and `load`, which turn
-it into handles (see `handles`).
+Whatever can be changed in place (lists, dicts, sets, bytearrays, deques, arrays ...) is numbered in the order in which
+it is written, and a second sight of it is a reference to its number, so shared and cyclic structures keep their shape
+and the reader can tell "the list you gave me" from a copy. What is not plain data is left to `export` and `load`, which
+turn it into handles (see `handles`).
 
 Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str ·
 b bytes · a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · q slice · w view of a dict ·
@@ -77,7 +77,7 @@ _CONTAINERS: dict[str, tuple[Callable[[Any], tuple[Any, ...]], Callable[..., Any
     "collections.Counter": (lambda value: (), Counter),
     "collections.OrderedDict": (lambda value: (), OrderedDict),
     "collections.defaultdict": (lambda value: (value.default_factory,), defaultdict),
-    "collections.deque": (lambda value: (value.maxlen,), lambda longest: deque((), longest)),
+    "collections.deque": (lambda value: (value.maxlen,), lambda longest: deque(maxlen=longest)),
 }
 _VIEWS: dict[type, tuple[bytes, Callable[[list[Any]], Any]]] = {
     type({}.keys()): (b"k", lambda items: dict.fromkeys(items).keys()),
@@ -461,7 +461,7 @@ def refill(container: Any, contents: Any) -> None:
         _fill_objects(container, contents)
 
 
-def _fill_objects(array: Any, contents: tuple[Any, ...]) -> None:
+def _fill_objects(array: Any, contents: Any) -> None:
     # One by one: as a whole, lists among them would be taken for rows.
     for number, item in enumerate(contents):
         array.flat[number] = item

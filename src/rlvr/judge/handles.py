@@ -357,7 +357,7 @@ def _use_special(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         name in standins.GENERATOR_METHODS and isinstance(target, types.GeneratorType)
     ):
         raise AttributeError(name)
-    if name == "__call__" and (isinstance(target, _FUNCTIONS) or isinstance(target, type)):
+    if name == "__call__" and isinstance(target, (*_FUNCTIONS, type)):
         return target(*args, **kwargs)
     return getattr(type(target), name)(target, *args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Which zygote a job needs: the lean one, or one that has numpy or pytest ready and sees the interpreter's site packages.
+"""Which zygote a job needs: the lean one, or one that has numpy or pytest ready and sees other installed packages.
 
 A bigger process costs more to fork, so nothing is there that neither tests nor program import.
 """

@@ -1,7 +1,7 @@
 """What in the source of tests keeps them from running in another process than the program, decided from them alone.
 
-Between the processes cross plain data, stand-ins for objects, calls, exceptions, what is printed, and what the tests put
-in the place of `input`, `print` or `sys.stdin`. Everything here is the rest: code that looks inside the program's
+Between the processes cross plain data, stand-ins for objects, calls, exceptions, what is printed, and what the tests
+put in the place of `input`, `print` or `sys.stdin`. Everything here is the rest: code that looks inside the program's
 objects, derives classes from its classes, or changes or watches something of the interpreter that both have to share.
 """
 
@@ -9,8 +9,8 @@ import ast
 from collections.abc import Iterable, Iterator
 
 _INSIDES = {
-    "__code__", "__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__mro__", "__subclasses__", "__bases__",
-    "__annotations__", "mro",
+    "__code__", "__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__mro__", "__subclasses__",
+    "__bases__", "__annotations__", "mro",
 }  # fmt: skip
 _SHARING = {
     "asyncio": "wait for coroutines", "atexit": "watch the interpreter", "concurrent.futures": "use threads",
@@ -87,7 +87,11 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
     patching = "patch" in (getattr(owner, "attr", ""), getattr(owner, "id", ""))
     if last in _CALLS:
         yield node, f"{_CALLS[last]} ({last})"
-    elif last == "open" and owner is None and any(_writes(argument) for argument in [*node.args[1:2], *(k.value for k in node.keywords)]):
+    elif (
+        last == "open"
+        and owner is None
+        and any(_writes(argument) for argument in [*node.args[1:2], *(k.value for k in node.keywords)])
+    ):
         yield node, "share files (open)"
     elif (last in ("patch", "setattr", "delattr") or (patching and last == "object")) and node.args:
         first = node.args[0]
@@ -105,7 +109,11 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
 
 
 def _writes(argument: ast.expr) -> bool:
-    return isinstance(argument, ast.Constant) and isinstance(argument.value, str) and bool(set("wax+") & set(argument.value))
+    return (
+        isinstance(argument, ast.Constant)
+        and isinstance(argument.value, str)
+        and bool(set("wax+") & set(argument.value))
+    )
 
 
 def watched(trees: Iterable[ast.Module]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 A stand-in is never equal to or ordered against plain data, whatever its class claims: an `__eq__` of the candidate
 decides only between two objects of the candidate. One that is always true would pass every test. For the same reason
-`x in answer` looks through the answer, except where the tests themselves asked for a class and made the container of it.
+`x in answer` looks through the answer, except where the tests themselves asked for the class of the container.
 """
 
 import types
@@ -137,7 +137,7 @@ def space_of(stand_in: Any) -> Any:
 
 
 def trust_contains(cls: Any) -> None:
-    """The tests asked for this class by name: whether something is in its objects is one of the answers they ask for."""
+    """The tests asked for this class by name: what is in its objects is one of the answers that they ask for."""
     if isinstance(cls, RemoteType):
         type.__setattr__(cls, "_Remote__asked_for", True)
 

@@ -1,7 +1,7 @@
 """Runs a pytest file inside the tests' process, with the program behind the module that the file imports.
 
-Nothing of this touches the disk: the file is a module in memory, and pytest reads no configuration, no `conftest.py`, no
-plug-in and no cache. Only this file imports pytest, which is an extra.
+Nothing of this touches the disk: the file is a module in memory, and pytest reads no configuration, no `conftest.py`,
+no plug-in and no cache. Only this file imports pytest, which is an extra.
 """
 
 import os
@@ -108,7 +108,7 @@ def warm_up() -> None:
     """Have everything imported that a run needs."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     source = (
-        "import pytest, unittest\n@pytest.mark.parametrize('n', [1])\ndef test(n, capsys, monkeypatch, tmp_path_factory):\n"
+        "import pytest, unittest\n@pytest.mark.parametrize('n', [1])\ndef test(n, capsys, monkeypatch):\n"
         "    with pytest.raises(ValueError, match='x'):\n        raise ValueError('x')\n"
         "class TestIt(unittest.TestCase):\n    def test_it(self):\n        self.assertEqual(1, pytest.approx(1.0))\n"
     )
@@ -153,17 +153,19 @@ class _Watch:
         self._items: list[pytest.Item] = []
         self._errors: dict[tuple[str, str], BaseException] = {}
         self._failed: dict[str, _Result] = {}
+        self._uncollected: list[_Result] = []
         self._ended: set[str] = set()
         self._skipped: set[str] = set()
 
     def results(self) -> list[_Result]:
-        return [
+        found = [
             self._failed.get(item.nodeid, ("passed", ""))
             if item.nodeid in self._ended
             else _about(_name(item), self._failed.get(item.nodeid, ("wrong_answer", "the tests ended before this one")))
             for item in self._items
             if item.nodeid not in self._skipped
         ]
+        return found + self._uncollected
 
     def pytest_collection(self, session: pytest.Session) -> bool:
         from rlvr.judge.standins import is_remote
@@ -179,7 +181,7 @@ class _Watch:
         """A part of the file that cannot be collected is a failed test."""
         if report.failed:
             why = str(report.longrepr).strip().splitlines()
-            self._failed[report.nodeid] = ("wrong_answer", why[-1] if why else "cannot be collected")
+            self._uncollected.append(("wrong_answer", why[-1] if why else "cannot be collected"))
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._eyes.begin()
@@ -187,20 +189,22 @@ class _Watch:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
         """Without the printed traceback, whose making is most of what a failed test costs."""
         outcome: Any = "passed"
+        text: Any = None
+        phase: Any = call.when
         if call.excinfo is not None:
-            error = call.excinfo.value
-            self._errors[item.nodeid, call.when] = error
-            outcome = "skipped" if isinstance(error, pytest.skip.Exception) else "failed"
-        text: Any = ("", 0, str(error)) if outcome == "skipped" else None
+            self._errors[item.nodeid, phase] = call.excinfo.value
+            outcome = "failed"
+            if isinstance(call.excinfo.value, pytest.skip.Exception):
+                outcome, text = "skipped", ("", 0, str(call.excinfo.value))
         if outcome == "skipped" and _is_marked(item):
             self._skipped.add(item.nodeid)
-        return pytest.TestReport(item.nodeid, item.location, {}, outcome, text, call.when)
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, text, phase)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.partition("::")[2]
         expected = hasattr(report, "wasxfail")
         if report.failed:
-            error = self._errors.get((report.nodeid, report.when))
+            error = self._errors.get((report.nodeid, str(report.when)))
             result = self._eyes.classify(error) if error else ("wrong_answer", "passed, though it was marked to fail")
             self._failed.setdefault(report.nodeid, _about(name, result))
         elif report.skipped and not expected:

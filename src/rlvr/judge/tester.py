@@ -79,7 +79,9 @@ class Tests:
         pairs = zip(self.codes, self.sources, strict=True)
         return [self._attempt(code, source, space, peer) for code, source in pairs]
 
-    def run_suite(self, load: Any, kind: type[types.ModuleType], peer: Peer | None) -> tuple[str, str, list[tuple[str, str]]]:
+    def run_suite(
+        self, load: Any, kind: type[types.ModuleType], peer: Peer | None
+    ) -> tuple[str, str, list[tuple[str, str]]]:
         """How loading the program ended where a pytest file imported it, why, and one `(outcome, why)` per test."""
         from rlvr.judge import suites
 

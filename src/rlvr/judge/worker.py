@@ -108,7 +108,7 @@ class Worker:
         known: dict[int, Execution] = {}
         try:
             rows = [{"id": number, "program": job.program, "limits": _limits(job)} for number, job in enumerate(jobs)]
-            # Programs whose tests are a file of pytest each get a tests' process of their own, as that leaves much behind.
+            # A file of pytest leaves much behind: each program gets a tests' process of its own for it.
             for group in [rows] if plan.trust == "split" and not plan.suite else [[row] for row in rows]:
                 head = {"trust": plan.trust, "plain": plan.plain, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())

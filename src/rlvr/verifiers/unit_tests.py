@@ -21,7 +21,6 @@ from rlvr.judge.extraction import RULES, extract
 from rlvr.records import Completion, Execution, Job, Outcome, Task, Verdict
 from rlvr.registry import unknown
 
-
 _TRUSTS = ("any", "split")
 
 
@@ -31,10 +30,10 @@ class _Sandbox(Protocol):
 
 @dataclass(frozen=True)
 class UnitTests:
-    """Passed where every test ran to its end; `tests_passed` of `tests_total` otherwise (one per assert or function)."""
+    """Passed where every test ran to its end; else `tests_passed` of `tests_total` (one per assert or function)."""
 
     trust: str = "any"
-    """`split` refuses tasks whose tests would have to share a process with the program, which could forge their result."""
+    """`split` refuses tasks whose tests would share a process with the program, which could forge their result."""
 
     def __post_init__(self) -> None:
         if self.trust not in _TRUSTS:
@@ -51,8 +50,8 @@ class UnitTests:
             plan = assembly.plan(task.reference)
             if self.trust == "split" and plan.trust != "split":
                 raise ValueError(
-                    f"trust 'split' refuses it, since {plan.why_shared}, which two processes cannot; a program could forge "
-                    "the result (trust 'any' judges it and says so in every verdict)"
+                    f"trust 'split' refuses it, since {plan.why_shared}, which two processes cannot; a program could "
+                    "forge the result (trust 'any' judges it and says so in every verdict)"
                 )
             if task.extraction not in RULES:
                 raise ValueError(unknown("extraction rule", task.extraction, RULES))
