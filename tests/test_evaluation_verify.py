@@ -341,3 +341,15 @@ def test_judging_needs_no_torch(files):
     paths = [str(path) for path in (files.tasks, files.completions, files.out)]
     subprocess.run([sys.executable, "-c", script, *paths], check=True)
     assert [row["outcome"] for row in files.verdicts()] == ["passed"]
+
+
+def test_trust_split_lists_tasks_that_need_one_process_and_judges_the_rest(files):
+    sharing = {"style": "asserts", "tests": ["assert add", "import inspect\nassert inspect.signature(add)"]}
+    files.write([task(), task("other", reference=sharing)], [answer(RIGHT), {"task_id": "other", "text": RIGHT}])
+    assert files.verify().outcomes == {"passed": 2}
+    assert [row["trust"] for row in files.verdicts()] == ["split", "shared"]
+    summary = files.verify(trust="split")
+    assert (summary.judged, summary.errors) == (1, 2)
+    assert "look at code (inspect) (line 1)" in files.errors.read_text()
+    with pytest.raises(ValueError, match="kind of trust"):
+        files.verify(trust="none")

@@ -221,8 +221,8 @@ def test_a_failure_has_one_name(sandbox, program, outcome):
 
 
 def test_tell_tales_are_counted(sandbox):
-    assert "odd_equality" in run(sandbox, EQUALITY["always equal"]).telltales
-    assert "odd_type" in run(sandbox, EQUALITY["int subclass"]).telltales
+    assert "odd_return_type" in run(sandbox, EQUALITY["always equal"]).telltales
+    assert "odd_return_type" in run(sandbox, EQUALITY["int subclass"]).telltales
     assert "patched_builtins" in run(sandbox, PATCHES["abs"]).telltales
     assert "early_exit" in run(sandbox, EXITS["os._exit"]).telltales
     assert "forged_record" in run(sandbox, FORGERIES["a judge error"]).telltales

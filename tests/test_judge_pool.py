@@ -1,5 +1,6 @@
 """A pool keeps order, runs what repeats once, forgets what may change, and outlives the death of its processes."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -145,3 +146,141 @@ def test_what_cannot_be_had_is_refused_with_what_there_is(monkeypatch):
     monkeypatch.delattr(os, "fork")
     with pytest.raises(ValueError, match="WSL"), Local().open():
         pass
+
+
+def test_a_hundred_jobs_in_one_event_loop_need_no_thread_each():
+    async def use() -> tuple[list[bool], int]:
+        runs = asyncio.gather(*(sandbox.run_async(job(7 + (n % 10 == 0), 1 + n % 3)) for n in range(100)))
+        await asyncio.sleep(0)
+        while_running = threading.active_count()
+        executions = await runs
+        many = await sandbox.arun_many([job(n) for n in range(20)])
+        return [passes(execution) for execution in [*executions, *many]], while_running
+
+    with Local(workers=2).open() as sandbox:
+        before = threading.active_count()
+        results, threads = asyncio.run(use())
+    assert results == [*(n % 10 != 0 for n in range(100)), *(n == 7 for n in range(20))]
+    assert threads == before
+
+
+def test_who_brings_more_than_the_queue_holds_waits():
+    sleeper = "import time\ntime.sleep(0.02)\ndef f(n):\n    return n + 7"
+    jobs = [Job(sleeper + f"\n# {n}", job(7, 1 + n % 3).tests) for n in range(40)]
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(sandbox.arun_many(jobs))
+        while not sandbox._queue._items:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Local(workers=1).open() as sandbox:
+        sandbox._queue._size = 2
+        longest = 0
+
+        def watch() -> None:
+            nonlocal longest
+            while thread.is_alive():
+                longest = max(longest, len(sandbox._queue._items))
+                time.sleep(0.001)
+
+        results: list[bool] = []
+        thread = threading.Thread(
+            target=lambda: (
+                results.extend(passes(sandbox.run(one)) for one in jobs[:5])
+                or results.extend(map(passes, sandbox.run_many(jobs)))
+            )
+        )
+        watcher = threading.Thread(target=watch)
+        thread.start()
+        watcher.start()
+        thread.join()
+        watcher.join()
+        assert results == [True] * 45
+        assert 0 < longest <= 2
+        # What has not started when nobody waits any more does not run, and the pool goes on.
+        sandbox._memory.clear()
+        asyncio.run(cancelled())
+        assert all(future.cancelled() for *_, future in list(sandbox._queue._items))
+        assert not sandbox._queue._waiting
+        assert passes(sandbox.run(job(7)))
+
+
+def test_threads_and_event_loops_share_one_full_queue():
+    async def use() -> list[bool]:
+        return [
+            passes(each) for each in await asyncio.gather(*(sandbox.run_async(job(7, n % 4 + 1)) for n in range(30)))
+        ]
+
+    found: list[list[bool]] = []
+    with Local(workers=2).open() as sandbox:
+        sandbox._queue._size = 1
+        threads = [threading.Thread(target=lambda: found.append(asyncio.run(use()))) for _ in range(2)]
+        threads += [
+            threading.Thread(
+                target=lambda k=k: found.append([passes(sandbox.run(job(7, n % 4 + 1))) for n in range(k)])
+            )
+            for k in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(map(len, found)) == [*range(8), 30, 30]
+    assert all(map(all, found))
+
+
+def test_a_judge_that_dies_again_and_again_is_an_error_of_ours():
+    """As root, where no program can reach the judge; for others see the attacks."""
+    if os.getuid():
+        pytest.skip("needs root: other users' programs may kill their judge, and answer for it")
+
+    def kill_all() -> None:
+        while not done.wait(0.02):
+            process = sandbox._workers[0]._process
+            if process is not None and os.path.exists(f"/proc/{process.pid}/task/{process.pid}/children"):
+                with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+                    if file.read():
+                        process.kill()
+
+    done = threading.Event()
+    with Local(workers=1).open() as sandbox:
+        killer = threading.Thread(target=kill_all)
+        killer.start()
+        execution = sandbox.run(Job("import time\ntime.sleep(5)\ndef f(n):\n    return n + 7", job(7).tests))
+        done.set()
+        killer.join()
+        assert execution.ended == "judge_error"
+        assert {test.outcome for test in execution.tests} == {"judge_error"}
+        assert passes(sandbox.run(job(7)))
+
+
+def test_a_judge_that_cannot_start_is_an_error_of_ours_and_no_programs(monkeypatch, capfd):
+    monkeypatch.setattr("rlvr.judge.worker._BOOT", "raise SystemExit('no')")
+    with Local(workers=1).open() as sandbox:
+        assert sandbox.run(job(7)).ended == "judge_error"
+
+
+def test_an_interrupt_ends_at_once():
+    script = textwrap.dedent("""
+        import os
+        from rlvr.records import Job
+        from rlvr.sandboxes.local import Local
+        tests = {"style": "asserts", "tests": ["assert f() == 1"]}
+        jobs = [Job(f"import time\\ntime.sleep(60)\\ndef f(): return {n}", tests) for n in range(200)]
+        with Local(workers=2).open() as sandbox:
+            sandbox.run(Job("def f():\\n    return 1", tests))
+            print("ready", flush=True)
+            sandbox.run_many(jobs)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as caller:
+        assert caller.stdout is not None
+        assert caller.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        caller.send_signal(signal.SIGINT)
+        _, errors = caller.communicate(timeout=10)
+    assert errors.rstrip().endswith("KeyboardInterrupt")

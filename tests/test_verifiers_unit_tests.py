@@ -125,7 +125,7 @@ def test_tell_tales_are_parts_of_the_verdict(sandbox):
         TASK, Completion("class f:\n    __init__ = lambda *a: None\n    __eq__ = lambda *a: True"), sandbox
     )
     assert verdict.outcome == "wrong_answer"
-    assert verdict.parts == {"odd_equality": 1.0}
+    assert verdict.parts == {"odd_return_type": 1.0}
 
 
 def test_two_runs_differ_in_cost_only():

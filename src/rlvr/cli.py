@@ -40,6 +40,9 @@ Workers = Annotated[int, typer.Option("--workers", min=0, help="Judging processe
 Isolation = Annotated[
     str, typer.Option("--isolation", help="full, restricted, process, or auto: the best that can be had here.")
 ]
+Trust = Annotated[
+    str, typer.Option("--trust", help="split: refuse tasks whose tests would have to share a process with the program.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
 Samples = Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")]
 Seeds = Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")]
@@ -135,6 +138,7 @@ def verify(
     audit: Annotated[
         int | None, typer.Option(min=2, help="Judge everything this often under other load; list what moved.")
     ] = None,
+    trust: Trust = "any",
 ) -> None:
     """Judge completions. Exit code 1: rows of the input could not be used (see the errors file), or verdicts moved."""
     from rlvr.evaluation.stability import stability
@@ -152,6 +156,7 @@ def verify(
             isolation=isolation,
             cpu_limit=cpu_limit,
             memory_limit=memory_limit,
+            trust=trust,
             progress=screen,
         )
     summary = found if audit is None else found.summary
@@ -248,6 +253,7 @@ def evaluate(
     limit: Limit = None,
     workers: Workers = 0,
     isolation: Isolation = "auto",
+    trust: Trust = "any",
 ) -> None:
     """Generate, judge, estimate: pass@k with intervals, and greedy."""
     from rlvr.evaluation.evaluate import evaluate as run
@@ -255,7 +261,7 @@ def evaluate(
 
     plan = _plan(n, seeds, temperature, top_p, top_k, max_tokens, greedy)
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [], sandbox, screen)
+        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [], sandbox, screen, trust)
     print_results(results)
 
 

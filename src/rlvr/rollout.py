@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 Group = list[Rollout]
 
 
-def check(tasks: Sequence[Task]) -> None:
+def check(tasks: Sequence[Task], trust: str = "any") -> None:
     """Resolve every task's verifier and let it look at the task, before anything is sampled.
 
+    trust: `split` refuses tasks whose tests would have to run in the program's process.
     Raises `LookupError` for an unknown verifier and `ValueError` for a reference that it cannot use.
     """
     for task in tasks:
-        _verifier(task.verifier).check(task)
+        choosing = "trust" in registry.options(registry.find("verifiers", task.verifier))
+        given: dict[str, Any] = {"trust": trust} if choosing else {}
+        registry.build("verifiers", task.verifier, **given).check(task)
 
 
 def check_demonstrations(tasks: Sequence[Task]) -> None:

@@ -76,7 +76,7 @@ def resolve(recipe: TrainRecipe) -> Parts:
             f"{', '.join(forbidden[:5])}; train on another split"
         )
     if parts.samples:
-        check(parts.tasks)
+        check(parts.tasks, recipe.trust)
     else:
         check_demonstrations(parts.tasks)
     check(parts.evaluation)
@@ -84,7 +84,7 @@ def resolve(recipe: TrainRecipe) -> Parts:
         resolve(recipe.model.recipe)
     if recipe.staleness and recipe.engine.name == "local":
         raise ValueError("the local engine samples from the learner's own weights, so staleness must be 0 with it")
-    for key in () if parts.samples else ("sampling", "reward", "max_unjudged"):
+    for key in () if parts.samples else ("sampling", "reward", "trust", "max_unjudged"):
         if getattr(recipe, key) != TrainRecipe.model_fields[key].default:
             raise ValueError(f"{recipe.objective.name} samples nothing, so {key} has no effect; leave it out")
     if objective.exact_sampling and (recipe.sampling.top_p < 1 or recipe.sampling.top_k):

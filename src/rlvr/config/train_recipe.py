@@ -151,6 +151,8 @@ class TrainRecipe(_Section):
     checkpoint: Checkpoint = Checkpoint()
     threads: Count = 0
     """CPU threads of torch; 0: one on machines of at most four cores, else torch's own choice."""
+    trust: Literal["split", "any"] = "split"
+    """split: tasks whose tests would share a process with the program, which could forge their result, are refused."""
     max_unjudged: Share = 0.05
     """The run stops when a greater share of rollouts could not be judged."""
 

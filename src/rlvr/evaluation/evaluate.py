@@ -16,13 +16,21 @@ from rlvr.sandboxes import Sandbox
 
 
 def evaluate(
-    model: str, tasks: Sequence[Task], out: Path, plan: Plan, ks: Sequence[int], sandbox: Sandbox, screen: Display
+    model: str,
+    tasks: Sequence[Task],
+    out: Path,
+    plan: Plan,
+    ks: Sequence[int],
+    sandbox: Sandbox,
+    screen: Display,
+    trust: str = "any",
 ) -> tuple[dict[str, Json], dict[str, float]]:
     """Results (as in `results.json`) and the seconds of both halves.
 
-    model: a folder, a run or a hub id. Raises before any sampling where a task cannot be judged.
+    model: a folder, a run or a hub id. trust: as for `rollout.check`.
+    Raises before any sampling where a task cannot be judged.
     """
-    check(tasks)
+    check(tasks, trust)
     check_ks(ks, plan.samples * len(plan.seeds))
     started = time.perf_counter()
     complete(model, tasks, out, plan, screen)

@@ -69,6 +69,7 @@ def verify(
     isolation: str = "auto",
     cpu_limit: float | None = None,
     memory_limit: int | None = None,
+    trust: str = "any",
     progress: Display | None = None,
 ) -> Summary:
     """Write one row for each completion of a known task, in order, and what was wrong with the inputs beside it.
@@ -76,17 +77,20 @@ def verify(
     tasks: a tasks file, `NAME[:split]`, or tasks. completions: JSONL of `{"task_id", "text"}`, other fields are left
     alone. out: a local path; errors go to the same path with `.errors.jsonl` in place of `.jsonl`, as `{"file",
     "line", "error"}` with lines counted from 1. workers: programs at once, 0 for one per core. cpu_limit (seconds) and
-    memory_limit (MiB) replace the tasks' own.
+    memory_limit (MiB) replace the tasks' own. trust: `split` lists tasks whose tests would have to share a process with
+    the program as errors, and does not judge them.
     Raises `FileNotFoundError`, or `ValueError` for arguments that cannot be; never for what a row holds.
     """
     override: dict[str, Any] = {"cpu_s": cpu_limit, "memory_mb": memory_limit}
     override = {name: value for name, value in override.items() if value is not None}
     Limits(**override)
+    if trust not in ("any", "split"):
+        raise ValueError(registry.unknown("kind of trust", trust, ("any", "split")))
     _refuse_bad_paths(tasks, completions, out)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with closing(_Errors(out.with_name(out.name.removesuffix(".jsonl") + ".errors.jsonl"))) as errors:
-        known = _Known(errors, override)
+        known = _Known(errors, override, trust)
         known.read(tasks)
         digest, lines = _digest(known, completions, isolation)
         partial = out.with_name(out.name + ".partial")
@@ -177,6 +181,7 @@ class _Known:
 
     errors: _Errors
     override: Mapping[str, Any]
+    trust: str
     tasks: dict[str, Task] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
     _lines: dict[str, int] = field(default_factory=dict)
@@ -216,7 +221,7 @@ class _Known:
         if task.id in self._lines:
             raise ValueError(f"the id {task.id!r} is already used on line {self._lines[task.id]}, which counts")
         self._lines[task.id] = line
-        check([task])
+        check([task], self.trust)
         limits = dataclasses.replace(task.limits, **self.override)
         self.tasks[task.id] = dataclasses.replace(task, limits=limits)
 

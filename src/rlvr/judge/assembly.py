@@ -6,15 +6,18 @@ program, which from the prompt, and whether tests and program can live in two pr
 
 import ast
 import builtins
+import importlib.util
 import json
 import re
 import symtable
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rlvr.judge import splitting
 from rlvr.records import Json, Record
 from rlvr.registry import unknown
 
@@ -40,6 +43,14 @@ class Plan(Record):
     why_shared: str = ""
     plain: bool = False
     """The tests change nothing outside their own names, so one process can run them after those of other tasks."""
+    suite: str = ""
+    """A pytest file, in place of `tests`, which then are only the names of what is known to be in it."""
+    module: str = ""
+    """Under which name the file imports the program."""
+    watched: tuple[str, ...] = ()
+    """What the tests look at or replace of the world around the program: `output`, `input`, `print`."""
+    needs: tuple[str, ...] = ()
+    """Modules outside the standard library that the tests import."""
 
 
 def plan(reference: Json) -> Plan:
@@ -78,8 +89,9 @@ def header(prompt: str, entry_point: str | None) -> str:
 _FIELDS = {
     "check": {"style": str, "tests": str, "entry_point": str, "setup": str, "prompt": str},
     "asserts": {"style": str, "tests": list, "entry_point": str, "setup": str, "prompt": str},
+    "pytest": {"style": str, "tests": str, "module": str, "entry_point": str, "prompt": str},
 }
-_REQUIRED = {"check": ("tests", "entry_point"), "asserts": ("tests",)}
+_REQUIRED = {"check": ("tests", "entry_point"), "asserts": ("tests",), "pytest": ("tests",)}
 _PARSING = threading.Lock()
 
 
@@ -102,6 +114,13 @@ def _plan(reference_json: str) -> Plan:
     entry_point, setup, prompt = (reference.get(key) or "" for key in ("entry_point", "setup", "prompt"))
     if entry_point and not entry_point.isidentifier():
         raise ValueError(f"'entry_point' should be a name, not {entry_point!r:.60}")
+    if style == "pytest":
+        module = reference.get("module") or "solution"
+        if not module.isidentifier() or module in sys.stdlib_module_names:
+            raise ValueError(f"'module' should be a name that no standard module has, not {module!r:.60}")
+        with _PARSING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _suite(reference["tests"], module)
     sources = reference["tests"] if style == "asserts" else [f"{reference['tests']}\n\ncheck({entry_point})\n"]
     if odd := [test for test in sources if not isinstance(test, str)]:
         raise ValueError(f"each of 'tests' should be a text, not {odd[0]!r:.60}")
@@ -128,7 +147,8 @@ def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entr
     elif not names:
         names = {_only_builtin(uses)}
         entry_point = next(iter(names))
-    shared = next((use.unsplittable(names) for use in (setup_uses, *uses) if use.unsplittable(names)), "")
+    trees = [use.tree for use in (setup_uses, *uses)]
+    shared = next(filter(None, (splitting.obstacle(tree, names, "") for tree in trees)), "")
     return Plan(
         tests=sources,
         setup=setup,
@@ -139,7 +159,81 @@ def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entr
         trust="shared" if shared else "split",
         why_shared=shared,
         plain=modules <= _HARMLESS and all(use.is_plain() for use in (setup_uses, *uses, _parse(before, "the prompt"))),
+        watched=splitting.watched(trees),
+        needs=_needs(trees, ""),
     )
+
+
+def _suite(source: str, module: str) -> Plan:
+    """The plan of a pytest file."""
+    if importlib.util.find_spec("pytest") is None:
+        raise ValueError("tests of style 'pytest' need pytest, which is not installed here: pip install 'rlvr[pytest]'")
+    use = _parse(source, "the file of tests")
+    found = suite_names(use.tree)
+    if not found:
+        raise ValueError("the file of tests has no test: no function test_..., no class Test..., no unittest.TestCase")
+    names, star = splitting.imported_names(use.tree, module)
+    if not names and not star and module not in splitting.texts(use.tree):
+        raise ValueError(f"the file of tests never imports {module!r}, the program")
+    free = {name for name in use.free - use.bound if not hasattr(builtins, name)} if star else set()
+    shared = splitting.obstacle(use.tree, names | free, module)
+    return Plan(
+        tests=found,
+        names=tuple(sorted(free)),
+        trust="shared" if shared else "split",
+        why_shared=shared,
+        suite=source,
+        module=module,
+        watched=splitting.watched([use.tree]),
+        needs=tuple(sorted({"pytest", *_needs([use.tree], module)})),
+    )
+
+
+def suite_names(tree: ast.Module) -> tuple[str, ...]:
+    """The tests that can be seen in a pytest file without running it; parameters count where they are written out."""
+    found: list[str] = []
+    for node in _statements(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            found += [node.name] * _parameters(node)
+        elif isinstance(node, ast.ClassDef):
+            case = any("TestCase" in ast.dump(base) for base in node.bases)
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+            if case or node.name.startswith("Test"):
+                for method in methods:
+                    if method.name.startswith("test"):
+                        found += [f"{node.name}::{method.name}"] * (_parameters(method) * _parameters(node))
+    return tuple(found)
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    waiting: list[ast.stmt] = list(reversed(tree.body))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With):
+            waiting += reversed(node.body)
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
+    count = 1
+    for decorator in node.decorator_list:
+        if isinstance(decorator, ast.Call) and "parametrize" in ast.dump(decorator.func) and len(decorator.args) > 1:
+            values = decorator.args[1]
+            count *= max(1, len(values.elts)) if isinstance(values, ast.List | ast.Tuple) else 1
+    return count
+
+
+def _needs(trees: list[ast.Module], module: str) -> tuple[str, ...]:
+    """Modules outside the standard library. Raises `ValueError` for one that is needed in any case and is not here."""
+    found: set[str] = set()
+    for tree in trees:
+        tops = {name.partition(".")[0] for name in _imported(tree)} - {module, ""}
+        found |= tops - sys.stdlib_module_names
+        always = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        for name in sorted({name.partition(".")[0] for name in _imported(always)} & found):
+            if importlib.util.find_spec(name) is None:
+                raise ValueError(f"the tests import {name!r}, which is not installed here")
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +247,6 @@ class _Uses:
     def called(self) -> set[str]:
         nodes = (node.func for node in ast.walk(self.tree) if isinstance(node, ast.Call))
         return {node.id for node in nodes if isinstance(node, ast.Name)}
-
-    def unsplittable(self, names: set[str]) -> str:
-        """Why these tests need the program in their own process; empty where they do not."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.ClassDef):
-                for base in node.bases:
-                    if isinstance(base, ast.Name) and base.id in names:
-                        return f"the tests derive a class from {base.id!r}"
-            elif isinstance(node, ast.Attribute) and node.attr in _INSIDES:
-                return f"the tests read {node.attr}"
-        inspecting = _INSPECTING & _imported(self.tree)
-        return f"the tests import {min(inspecting)}" if inspecting else ""
 
     def is_plain(self) -> bool:
         for node in ast.walk(self.tree):
@@ -184,8 +266,6 @@ _FAR_REACHING = {
     "__builtins__", "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals",
     "input", "open", "quit", "setattr", "vars",
 }  # fmt: skip
-_INSIDES = {"__code__", "__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__mro__", "__subclasses__"}
-_INSPECTING = {"inspect", "dis", "tracemalloc"}
 
 
 def _parse(source: str, what: str) -> _Uses:
@@ -216,7 +296,7 @@ def _imported(tree: ast.Module) -> set[str]:
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            modules.add(node.module or "")
+            modules.add("" if node.level else node.module or "")
     return modules
 
 

@@ -1,4 +1,4 @@
-"""The candidate's process: runs the program, then answers what the tests' process asks of it.
+"""The candidate's process: runs the program when it is asked to, then answers what the tests' process asks of it.
 
 Nothing here is trusted. The process holds four descriptors: an empty input, two capped places for output, and the
 channel, on which nothing that it says is a verdict.
@@ -9,24 +9,26 @@ import gc
 import os
 import sys
 import types
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from rlvr.judge import telltales
 from rlvr.judge.handles import SOURCE, Peer
 from rlvr.judge.wire import Gone
 
 MODULE = "solution"
 CHANNEL = 3
 _PROGRAM_BYTES = 4 << 20
-# Those whose patching could move a verdict elsewhere. Looking at all of them would copy their pages in every child.
-_WATCHED = ("abs", "all", "any", "isinstance", "len", "max", "min", "round", "sorted", "sum")
-_PRISTINE = [(name, getattr(builtins, name)) for name in _WATCHED]
 
 
-def load(program: bytes) -> tuple[str, str, dict[str, Any]]:
-    """Run a program as a module. Returns how that ended (`finished` or an outcome), why, and the module's names."""
-    module = types.ModuleType(MODULE)
+def load(program: bytes, name: str = MODULE, *, again: bool = False) -> tuple[str, str, dict[str, Any]]:
+    """Run a program as a module; again: as the one that there is.
+
+    Returns how that ended (`finished` or an outcome), why, and the module's names.
+    """
+    module = sys.modules[name] if again and name in sys.modules else types.ModuleType(name)
     module.__file__ = SOURCE
-    sys.modules[MODULE] = module
+    sys.modules[name] = module
     if len(program) > _PROGRAM_BYTES:
         return "syntax_error", f"the program is longer than {_PROGRAM_BYTES >> 20} MiB", {}
     try:
@@ -64,6 +66,8 @@ def explain(error: BaseException) -> str:
 def settle() -> None:
     """The same start for every program."""
     sys.modules["random"].seed(0)  # imported by the zygote, which keeps it from seeding itself anew
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed(0)
     sys.set_int_max_str_digits(0)
     sys.setrecursionlimit(1100)
     gc.enable()
@@ -71,26 +75,80 @@ def settle() -> None:
 
 def serve(program: bytes) -> NoReturn:
     """The whole life of a candidate's process; the caller has set descriptors, folder and limits."""
-    stdout, stderr = sys.stdout, sys.stderr
     settle()
     try:
-        ended, why, names = load(program)
+        telltales.watch()
+        prints = _Prints()
+        peer = Peer(CHANNEL, guarded=False, printed=prints.new, noticed=telltales.fresh)
 
-        def flush() -> None:
-            for stream in (stdout, stderr):
-                try:
-                    stream.flush()
-                except Exception:
-                    continue
+        def look_up(name: str, wanted: list[str], watched: list[str], again: bool) -> tuple[str, str, Any]:
+            prints.watched = "output" in watched
+            _borrow(peer, watched)
+            ended, why, names = load(program, name, again=again)
+            telltales.compare()
+            if not wanted:
+                return ended, why, sys.modules.get(name)
+            return ended, why, {key: names[key] for key in wanted if key in names}
 
-        peer = Peer(CHANNEL, guarded=False, before_reply=flush)
-
-        def look_up(*wanted: str) -> tuple[str, str, bool, dict[str, Any]]:
-            patched = any(builtins.__dict__.get(name) is not value for name, value in _PRISTINE)
-            return ended, why, patched, {name: names[name] for name in wanted if name in names}
-
-        peer.operations["names"] = look_up
+        peer.operations["load"] = look_up
         peer.answer_all()
     except BaseException:
         os._exit(0)
     os._exit(0)
+
+
+class _Prints:
+    """What the program has printed, which is in the two files behind its output and its errors."""
+
+    def __init__(self) -> None:
+        self.watched = False
+        self._streams = sys.stdout, sys.stderr
+        self._shown = [0, 0]
+
+    def new(self) -> tuple[bytes, bytes]:
+        """What came since the last call, where the tests watch it; all of it is in the files now."""
+        for stream in self._streams:
+            try:
+                stream.flush()
+            except Exception:
+                continue
+        if not self.watched:
+            return b"", b""
+        found = []
+        for number in (0, 1):
+            size = os.fstat(number + 1).st_size
+            found.append(os.pread(number + 1, size - self._shown[number], self._shown[number]))
+            self._shown[number] = size
+        return found[0], found[1]
+
+
+class _Input:
+    """`sys.stdin` of the tests, for programs whose tests put something there."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args: self._ask("borrowed", None, f"stdin.{name}", *args)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readline, "")
+
+    def __next__(self) -> str:
+        if not (line := self.readline()):
+            raise StopIteration
+        return line
+
+
+def _borrow(peer: Peer, watched: list[str]) -> None:
+    """Let the program use what the tests may have put in the place of these."""
+
+    def forwarder(name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: peer.ask("borrowed", None, name, *args, **kwargs)
+
+    for name in ("input", "print"):
+        if name in watched:
+            setattr(builtins, name, forwarder(name))
+            telltales.expect(name)
+    if "input" in watched:
+        sys.stdin = _Input(peer.ask)  # type: ignore[assignment]

@@ -8,19 +8,20 @@ function of the tests, never open it for its globals.
 """
 
 import builtins
+import copy
 import types
 from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import standins
-from rlvr.judge.codec import Decoder, Encoder, MalformedError, TooLargeError
+from rlvr.judge import standins, telltales
+from rlvr.judge.codec import MAX_DEPTH, Decoder, Encoder, MalformedError, TooLargeError, refill
 from rlvr.judge.wire import Gone, Line
 
 SOURCE = "solution.py"
 """File name of the candidate's code in tracebacks."""
 
-_ASK, _ANSWER, _FAILURE = b"?=!"
+_ASK, _ANSWER, _FAILURE, _PRINTED, _NOTICED = b"?=!>~"
 _BASES: dict[type, Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
@@ -39,13 +40,12 @@ _SEALED = (
     *_FUNCTIONS, type, types.ModuleType, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
     types.FrameType, types.TracebackType, types.CodeType,
 )  # fmt: skip
-# Numbers of classes that need no description.
-_FUNCTION, _GENERATOR, _CLASS = -1, -2, -3
-_KNOWN = {
-    _FUNCTION: standins.class_of_specials("function", ("__call__",)),
-    _GENERATOR: standins.class_of_specials("generator", ("__iter__", "__next__")),
-    _CLASS: standins.class_of_specials("type", ("__call__", "__instancecheck__", "__subclasscheck__")),
-}
+# Numbers of classes that need no description, and of classes themselves.
+_FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
+_KNOWN = {_FUNCTION: standins.FUNCTION, _METHOD: standins.METHOD, _GENERATOR: standins.GENERATOR}
+_LONGEST_TEXT = 20_000
+_OF_FUNCTIONS = ("__name__", "__qualname__", "__doc__")
+"""What the candidate may see of a function of the tests: what `functools.wraps` copies."""
 
 
 class Peer:
@@ -53,10 +53,20 @@ class Peer:
 
     descriptor: of a stream socket.
     guarded: True in the tests' process, which must not let the candidate look around.
-    before_reply: called before each answer leaves.
+    printed: what was printed on this side since the last call, as bytes for output and for errors; the other side shows
+    it (`show`) before it looks at the frame.
+    noticed: tell-tales on this side since the last call; the other side keeps those that it knows.
     """
 
-    def __init__(self, descriptor: int, *, guarded: bool, before_reply: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        guarded: bool,
+        printed: Callable[[], tuple[bytes, bytes]] | None = None,
+        show: Callable[[bytes, bytes], None] | None = None,
+        noticed: Callable[[], list[str]] | None = None,
+    ) -> None:
         self.gone = False
         self.telltales: set[str] = set()
         self.results: list[Any] = []
@@ -66,11 +76,16 @@ class Peer:
             "getattr": self._use_attribute(getattr),
             "setattr": self._use_attribute(setattr),
             "delattr": self._use_attribute(delattr),
-            "describe": lambda cls: (cls.__name__, *standins.specials_of(cls)),
+            "describe": _describe,
+            "dir": self._look_into(dir),
+            "space": self._look_into(lambda target: types.MappingProxyType(vars(target))),
+            "copy": lambda target, deep: copy.deepcopy(target) if deep else copy.copy(target),
         }
         self._line = Line(descriptor)
         self._guarded = guarded
-        self._before_reply = before_reply
+        self._printed = printed
+        self._show = show
+        self._noticed = noticed
         self._lock = RLock()
         self._mine: list[Any] = []
         self._numbers: dict[int, int] = {}
@@ -116,15 +131,11 @@ class Peer:
         except Gone:
             raise
         except BaseException as error:
-            kind, value = _FAILURE, _describe_error(error)
+            kind, value = _FAILURE, error
         try:
             reply = self._reply(value, known, frame, (operation, target, args, kwargs))
-        except TooLargeError as error:
-            kind, reply = _FAILURE, self._reply((None, (), str(error), 0, None), [], b"", None)
-        except (MemoryError, RecursionError) as error:
-            kind, reply = _FAILURE, self._reply((type(error), (), str(error), 0, None), [], b"", None)
-        if self._before_reply:
-            self._before_reply()
+        except (TooLargeError, MemoryError, RecursionError) as error:
+            kind, reply = _FAILURE, self._reply(type(error)(str(error)), [], b"", None)
         self._send(kind, reply)
 
     def _reply(self, value: Any, known: list[Any], frame: bytes, request: Any) -> bytes:
@@ -148,42 +159,70 @@ class Peer:
             if type(number) is not int or not 0 <= number < len(containers):
                 raise MalformedError("contents of an unknown container")
             try:
-                _refill(containers[number], contents)
+                refill(containers[number], contents)
             except (TypeError, ValueError) as error:
                 raise MalformedError("contents that do not fit") from error
         if frame[0] == _ANSWER:
             return value
-        raise self._error(value)
-
-    def _error(self, value: Any) -> BaseException:
-        """The exception to raise here for one raised there, with `remote_text` and `remote_line` in its `__dict__`."""
-        if type(value) is not tuple or len(value) != 5:
+        if not isinstance(value, BaseException):
             raise MalformedError("not an exception")
-        cls, args, text, line, origin = value
+        raise value
+
+    def _export_error(self, error: BaseException, encoder: Encoder, depth: int) -> None:
+        """Handle where the class is its own (else 0), class, arguments, text, the candidate's line, cause."""
+        builtin = type(error).__module__ == "builtins" or isinstance(error, TooLargeError)
+        encoder.out.append(b"X%x;" % (0 if builtin else self._number(error) + 1))
+        if isinstance(error, TooLargeError):
+            encoder.put((None, (), str(error), 0, False, None))
+            return
+        cause = error.__cause__ if depth < MAX_DEPTH else None
+        encoder.put((type(error), error.args, *_describe_error(error), cause), depth + 1)
+
+    def _load_error(self, handle: int, value: Any) -> BaseException:
+        """The exception that stands here for one there, with `remote_text` and `remote_line` in its `__dict__`."""
+        if type(value) is not tuple or len(value) != 6:
+            raise MalformedError("not an exception")
+        cls, args, text, line, suppressed, cause = value
+        if handle and handle - 1 in self._theirs:
+            return self._theirs[handle - 1]
         if cls is None:
             error: BaseException = TooLargeError(text)
         elif isinstance(cls, type) and issubclass(cls, BaseException) and type(args) is tuple:
             try:
                 error = cls.__new__(cls, *args)
+                error.__init__(*args)
             except (TypeError, ValueError):
                 error = RuntimeError(text)
         else:
             raise MalformedError("not an exception")
-        error.__dict__.update(remote_text=str(text)[:500], remote_line=line if type(line) is int else 0)
-        standins.mark(error, self, standins.handle_of(origin) if isinstance(origin, standins.Remote) else None)
+        if isinstance(cause, BaseException):
+            error.__cause__ = cause
+        error.__suppress_context__ = bool(suppressed)
+        error.__dict__.update(remote_text=str(text), remote_line=line if type(line) is int else 0)
+        if handle:
+            standins.mark(error, self, handle - 1)
+            self._theirs[handle - 1] = error
         return error
 
     def _use_attribute(self, use: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(target: Any, name: str, *args: Any) -> Any:
-            if self._guarded and (name.startswith("_") or isinstance(target, _SEALED)):
+            if self._guarded and not _is_open(target, name, use):
                 raise AttributeError(f"{name!r} of the tests' objects is closed")
             return use(target, name, *args)
 
         return guarded
 
+    def _look_into(self, look: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def guarded(target: Any) -> Any:
+            if self._guarded:
+                raise AttributeError("the tests' objects are closed")
+            return look(target)
+
+        return guarded
+
     def _export(self, value: Any, encoder: Encoder, depth: int) -> None:
         """Write a handle: `h` the reader's own object, `k` a builtin function, `E` an exception class, `v` an instance
-        of a subclass of a builtin type with its plain value, `H` anything else."""
+        of a subclass of a builtin type with its plain value, `X` an exception, `H` anything else."""
         base = next((base for base in _BASES if issubclass(type(value), base)), None)
         if standins.is_remote(value):
             encoder.out.append(b"h%x;" % standins.handle_of(value))
@@ -191,10 +230,11 @@ class Peer:
             encoder.out.append(b"k")
             encoder.put(value.__name__)
         elif isinstance(value, type) and issubclass(value, BaseException):
-            encoder.out.append(b"E")
-            own = [cls for cls in value.__mro__ if cls.__module__ != "builtins"]
-            encoder.put(tuple((self._number(cls), cls.__name__) for cls in own))
-            encoder.put(next(cls for cls in value.__mro__ if cls.__module__ == "builtins"))
+            encoder.out.append(b"E%x;" % self._number(value))
+            encoder.put(value.__name__, depth + 1)
+            encoder.put(tuple(base for base in value.__bases__ if issubclass(base, BaseException)), depth + 1)
+        elif isinstance(value, BaseException):
+            self._export_error(value, encoder, depth)
         elif base and type(value) is not base:
             odd = type(value).__eq__ is not base.__eq__
             encoder.out.append(b"v%x;%x;%x;" % (self._number(value), self._class_of(value), odd))
@@ -206,18 +246,22 @@ class Peer:
         if tag == ord("h"):
             return self._mine[decoder.number()]
         if tag == ord("E"):
-            return self._exception_class(decoder.get(depth + 1), decoder.get(depth + 1))
+            return self._exception_class(decoder.number(), decoder.get(depth + 1), decoder.get(depth + 1))
         if tag == ord("k") and not self._guarded:
             return getattr(builtins, decoder.get(depth + 1))
+        if tag == ord("X"):
+            return self._load_error(decoder.number(), decoder.get(depth + 1))
         if tag not in b"Hv":
             raise MalformedError(f"unknown tag {tag}")
         handle, cls = decoder.number(), decoder.number()
         if tag == ord("H"):
+            if cls == _CLASS:
+                return self._class(handle)
             if handle not in self._theirs:
-                self._theirs[handle] = self._class(cls)(self, handle)
+                self._theirs[handle] = standins.instance(self._class(cls), self, handle)
             return self._theirs[handle]
         if decoder.number():
-            self.telltales.add("odd_type")
+            self.telltales.add("odd_return_type")
         plain = decoder.get(depth + 1)
         if type(plain) not in _BASES:
             raise MalformedError("a view of something that is not plain")
@@ -227,27 +271,30 @@ class Peer:
         standins.mark(view, self, handle)
         return view
 
-    def _exception_class(self, own: Any, base: Any) -> type:
-        if not (isinstance(base, type) and issubclass(base, BaseException)):
-            raise MalformedError("not an exception class")
-        for handle, name in reversed(own):
-            if handle not in self._theirs:
-                self._theirs[handle] = standins.exception_class(name, base, handle)
-            base = self._theirs[handle]
-        return base
+    def _exception_class(self, handle: int, name: Any, bases: Any) -> type:
+        if handle not in self._theirs:
+            # Their metaclass is ours or `type`: another could claim to be an exception class.
+            if not (type(name) is str and type(bases) is tuple and all(map(standins.is_exception_class, bases))):
+                raise MalformedError("not an exception class")
+            self._theirs[handle] = standins.exception_class(name, bases or (Exception,), self, handle)
+        return self._theirs[handle]
 
     def _class(self, number: int) -> type:
         if number not in self._classes:
-            name, *specials = self.ask("describe", number)
-            self._classes[number] = standins.class_of_specials(str(name), specials)
+            described = self.ask("describe", number)
+            if type(described) is not tuple or len(described) != 3 or type(described[0]) is not str:
+                self._forged()
+            name, specials, of_its_class = described
+            made = standins.class_of_specials(name, specials, of_its_class, self, number)
+            self._classes[number] = made
         return self._classes[number]
 
     def _class_of(self, value: Any) -> int:
         if isinstance(value, _FUNCTIONS):
-            return _FUNCTION
+            return _FUNCTION if isinstance(value, types.FunctionType) else _METHOD
         if isinstance(value, types.GeneratorType):
             return _GENERATOR
-        return _CLASS if type(value) is type else self._number(type(value))
+        return _CLASS if isinstance(value, type) else self._number(type(value))
 
     def _number(self, value: Any) -> int:
         number = self._numbers.get(id(value))
@@ -257,20 +304,47 @@ class Peer:
         return number
 
     def _send(self, kind: int, data: bytes) -> None:
+        head = bytes((kind,))
+        if self._printed:
+            out, err = self._printed()
+            if out or err:
+                head = b">%x;%x;" % (len(out), len(err)) + out + err + head
+        for kind_of_act in self._noticed() if self._noticed else ():
+            head = b"~%x;" % len(kind_of_act) + kind_of_act.encode() + head
         try:
-            self._line.send(bytes((kind,)) + data)
+            self._line.send(head + data)
         except Gone:
             self.gone = True
             raise
 
     def _receive(self) -> bytes:
         try:
-            return self._line.receive()
+            frame = self._line.receive()
+            while frame[0] in (_PRINTED, _NOTICED):
+                frame = self._without_aside(frame)
+            return frame
         except MalformedError:
             self._forged()
         except Gone:
             self.gone = True
             raise
+
+    def _without_aside(self, frame: bytes) -> bytes:
+        """The frame behind what was printed or noticed."""
+        decoder = Decoder(frame, self._load, start=1)
+        try:
+            if frame[0] == _NOTICED:
+                self.telltales |= telltales.KINDS & {decoder.take(decoder.number()).decode()}
+            elif self._show is None:
+                raise MalformedError("prints that nobody wants")
+            else:
+                out, err = decoder.number(), decoder.number()
+                self._show(decoder.take(out), decoder.take(err))
+        except ValueError as error:
+            raise MalformedError("not an aside") from error
+        if decoder.ended():
+            raise MalformedError("an aside without a frame")
+        return frame[decoder.at :]
 
     def _forged(self) -> NoReturn:
         self.telltales.add("forged_record")
@@ -279,34 +353,36 @@ class Peer:
 
 
 def _use_special(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    if name not in standins.SPECIALS:
+    if name not in standins.SPECIALS and not (
+        name in standins.GENERATOR_METHODS and isinstance(target, types.GeneratorType)
+    ):
         raise AttributeError(name)
-    if name == "__call__" and isinstance(target, _FUNCTIONS):
+    if name == "__call__" and isinstance(target, (*_FUNCTIONS, type)):
         return target(*args, **kwargs)
     return getattr(type(target), name)(target, *args, **kwargs)
 
 
-def _refill(container: Any, contents: Any) -> None:
-    """Make a container hold what it holds on the other side. Raises `TypeError`, `ValueError` for what does not fit."""
-    if type(contents) is not (bytes if type(container) is bytearray else tuple):
-        raise TypeError("not the contents of this container")
-    if isinstance(container, list | bytearray):
-        container[:] = contents
-    elif isinstance(container, dict | set):
-        container.clear()
-        items: Any = zip(contents[::2], contents[1::2], strict=True) if isinstance(container, dict) else contents
-        container.update(items)
+def _is_open(target: Any, name: str, use: Callable[..., Any]) -> bool:
+    """Whether the candidate may have this attribute of an object of the tests."""
+    if isinstance(target, _FUNCTIONS) and name in _OF_FUNCTIONS:
+        return use is getattr
+    return not name.startswith("_") and not isinstance(target, _SEALED)
 
 
-def _describe_error(error: BaseException) -> tuple[Any, ...]:
-    """Class, arguments, text, the candidate's line (0: none), and the exception itself where its class is its own."""
+def _describe(cls: type) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Name, special methods of its objects, special methods of its own."""
+    return cls.__name__, tuple(standins.specials_of(cls)), tuple(standins.specials_of(type(cls)))
+
+
+def _describe_error(error: BaseException) -> tuple[str, int, bool]:
+    """Text, the candidate's line (0: none), and whether its context is hidden."""
     line, step = 0, error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == SOURCE:
             line = step.tb_lineno
         step = step.tb_next
     try:
-        text = str(error)[:500]
+        text = str(error)[:_LONGEST_TEXT]
     except Exception:
         text = ""
-    return type(error), error.args, text, line, None if type(error).__module__ == "builtins" else error
+    return text, line, error.__suppress_context__

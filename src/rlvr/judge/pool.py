@@ -1,5 +1,6 @@
 """Workers behind one queue: groups by task, identical jobs once, verdicts remembered, lost processes replaced."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -8,24 +9,30 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from queue import Queue
 from typing import Any
 
-from rlvr.judge import assembly, cases
+from rlvr.judge import assembly, cases, profiles
+from rlvr.judge.profiles import LEAN, Profile
+from rlvr.judge.queue import Queue
 from rlvr.judge.worker import LostError, Worker
 from rlvr.records import Execution, Job, TestResult
 
 _GROUP = 16
 """Programs that one tests' process serves at most."""
+_WAITING = 8
+"""Groups in the queue for each worker; whoever brings more waits."""
 _REMEMBERED = 20_000
 _ATTEMPTS = 2
 _Key = tuple[str, str, str, str]
 Plan = assembly.Plan | cases.Cases
+_Item = tuple[Plan, Profile, list[Job], "Future[list[Execution]]"]
 
 
 class Pool:
-    """Runs jobs on `workers` zygotes. Safe to call from several threads; `close` ends everything.
+    """Runs jobs on `workers` zygotes at once. For any number of threads and event loops; `close` ends everything.
 
+    pool.run(job), pool.run_many(jobs)                 in a thread
+    await pool.run_async(job), pool.arun_many(jobs)    in an event loop, without a thread for each
     executed: programs that were run. served: executions handed out, remembered ones included.
     """
 
@@ -35,7 +42,7 @@ class Pool:
         self.served = 0
         self._lock = threading.Lock()
         self._memory: OrderedDict[_Key, Execution] = OrderedDict()
-        self._queue: Queue[tuple[Plan, list[Job], Future[list[Execution]]] | None] = Queue()
+        self._queue: Queue[_Item] = Queue(_WAITING * workers)
         self._closed = False
         self._workers = [Worker(isolation) for _ in range(workers)]
         self._threads = [
@@ -49,49 +56,63 @@ class Pool:
         return self.run_many([job])[0]
 
     def run_many(self, jobs: Sequence[Job]) -> list[Execution]:
-        """One execution per job, in order. Raises `ValueError` for tests that cannot be used, before anything runs."""
-        plans = [plan(job) for job in jobs]
-        keys = [_key(job) for job in jobs]
-        with self._lock:
-            found: dict[_Key, Any] = {key: self._recall(key) for key in keys}
-        groups: dict[tuple[str, str, str], list[int]] = {}
-        for number, key in enumerate(keys):
-            if found[key] is None:
-                found[key] = _PENDING
-                groups.setdefault(key[1:], []).append(number)
-        size = max(1, min(_GROUP, -(-sum(map(len, groups.values())) // len(self._threads))))
-        pending: list[tuple[list[int], Future[list[Execution]]]] = []
-        for numbers in groups.values():
-            for start in range(0, len(numbers), size):
-                part = numbers[start : start + size]
-                future: Future[list[Execution]] = Future()
-                self._queue.put((plans[part[0]], [jobs[number] for number in part], future))
-                pending.append((part, future))
-        for part, future in pending:
-            for number, execution in zip(part, future.result(), strict=True):
-                found[keys[number]] = execution
-        with self._lock:
-            for part, _ in pending:
-                for number in part:
-                    self._remember(keys[number], found[keys[number]])
-            self.served += len(jobs)
-            self.executed += sum(len(part) for part, _ in pending)
-        return [found[key] for key in keys]
+        """One execution per job, in order; waits while the queue is full.
+
+        Raises `ValueError` for tests that cannot be used, before anything runs.
+        """
+        batch = _Batch(self, jobs)
+        try:
+            for item in batch.items:
+                self._queue.put(item)
+            for number in range(len(batch.items)):
+                batch.take(number, batch.items[number][3].result())
+        finally:
+            batch.abandon()
+        return self._finish(batch)
+
+    async def run_async(self, job: Job) -> Execution:
+        return (await self.arun_many([job]))[0]
+
+    async def arun_many(self, jobs: Sequence[Job]) -> list[Execution]:
+        """As `run_many`. Where it is cancelled, what has not started is not run."""
+        batch = _Batch(self, jobs)
+        try:
+            for item in batch.items:
+                await self._queue.put_async(item)
+            for number in range(len(batch.items)):
+                batch.take(number, await asyncio.wrap_future(batch.items[number][3]))
+        finally:
+            batch.abandon()
+        return self._finish(batch)
 
     def close(self) -> None:
         """End all workers at once; calls under way in other threads raise `RuntimeError`."""
         self._closed = True
-        for _ in self._threads:
-            self._queue.put(None)
-        for worker in self._workers:
+        self._queue.close()
+        with self._lock:
+            workers = list(self._workers)
+        for worker in workers:
             worker.interrupt()
         for thread in self._threads:
             thread.join()
 
-    def _recall(self, key: _Key) -> Execution | None:
-        if key in self._memory:
-            self._memory.move_to_end(key)
-        return self._memory.get(key)
+    def recall(self, keys: Sequence[_Key]) -> list[Execution | None]:
+        with self._lock:
+            for key in keys:
+                if key in self._memory:
+                    self._memory.move_to_end(key)
+            return [self._memory.get(key) for key in keys]
+
+    def group_size(self, programs: int) -> int:
+        return max(1, min(_GROUP, -(-programs // len(self._threads))))
+
+    def _finish(self, batch: "_Batch") -> list[Execution]:
+        with self._lock:
+            for key in batch.ran:
+                self._remember(key, batch.found[key])
+            self.served += len(batch.keys)
+            self.executed += len(batch.ran)
+        return [batch.found[key] for key in batch.keys]
 
     def _remember(self, key: _Key, execution: Execution) -> None:
         """Keep what would come out the same again: never a timeout, never our own fault."""
@@ -101,14 +122,23 @@ class Pool:
             if len(self._memory) > _REMEMBERED:
                 self._memory.popitem(last=False)
 
-    def _work(self, worker: Worker) -> None:
+    def _work(self, lean: Worker) -> None:
+        """The life of one thread, which has one worker for each profile that it meets."""
+        workers = {LEAN: lean}
         while (item := self._queue.get()) is not None:
-            plan, jobs, future = item
+            plan, profile, jobs, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            if profile not in workers:
+                workers[profile] = Worker(self.isolation, profile)
+                with self._lock:
+                    self._workers.append(workers[profile])
             try:
-                future.set_result(self._judge(worker, plan, jobs))
+                future.set_result(self._judge(workers[profile], plan, jobs))
             except BaseException as error:
                 future.set_exception(error)
-        worker.close()
+        for worker in workers.values():
+            worker.close()
 
     def _judge(self, worker: Worker, plan: Plan, jobs: list[Job]) -> list[Execution]:
         """Run a group; after a loss, what is left one by one, so that whoever caused it is known."""
@@ -128,6 +158,8 @@ class Pool:
                 continue
             except OSError as error:
                 return _unjudged(plan, f"no worker could be started: {error}", self.isolation)
+        if not _programs_may_kill_the_judge(self.isolation):
+            return _unjudged(plan, "a process of the judge died each time this program ran", self.isolation)
         # Alone on a fresh judge, again and again, and each time it was killed: that is the program's doing.
         why = "a process of the judge was killed each time this program ran"
         tests = (TestResult("early_exit", why),) * len(plan.tests)
@@ -141,7 +173,40 @@ class Pool:
         return worker.run(plan, jobs)
 
 
-_PENDING: Any = object()
+class _Batch:
+    """The jobs of one call: what has to run, in groups, and what is known."""
+
+    def __init__(self, pool: Pool, jobs: Sequence[Job]) -> None:
+        plans = [plan(job) for job in jobs]
+        self.keys = [_key(job) for job in jobs]
+        self.found: dict[_Key, Execution] = {}
+        self.ran: list[_Key] = []
+        self.items: list[_Item] = []
+        self._parts: list[list[_Key]] = []
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        seen: set[_Key] = set()
+        for number, (key, known) in enumerate(zip(self.keys, pool.recall(self.keys), strict=True)):
+            if known is not None:
+                self.found[key] = known
+            elif key not in seen:
+                seen.add(key)
+                profile = _profile(plans[number], jobs[number])
+                groups.setdefault((*key[1:], profile), []).append(number)
+        size = pool.group_size(len(seen))
+        for group, numbers in groups.items():
+            for start in range(0, len(numbers), size):
+                part = numbers[start : start + size]
+                self.items.append((plans[part[0]], group[-1], [jobs[number] for number in part], Future()))
+                self._parts.append([self.keys[number] for number in part])
+
+    def take(self, number: int, executions: list[Execution]) -> None:
+        self.found.update(zip(self._parts[number], executions, strict=True))
+        self.ran += self._parts[number]
+
+    def abandon(self) -> None:
+        """Nobody waits any more: what has not started does not run."""
+        for *_, future in self.items:
+            future.cancel()
 
 
 def plan(job: Job) -> Plan:
@@ -155,6 +220,17 @@ def plan(job: Job) -> Plan:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _programs_may_kill_the_judge(isolation: str) -> bool:
+    """Whether programs run without walls as the judge's own user; as root they get a user of their own."""
+    return isolation == "process" and os.getuid() != 0
+
+
+def _profile(plan: Plan, job: Job) -> Profile:
+    if job.language != "python":
+        return LEAN
+    return profiles.choose(plan.needs if isinstance(plan, assembly.Plan) else (), job.program)
 
 
 def _key(job: Job) -> _Key:

@@ -1,23 +1,28 @@
 """Stand-ins for objects of the other process: they have the special methods of the real class and forward every use.
 
-A stand-in is never equal to, ordered against, or found to contain plain data, whatever its class claims: an `__eq__`
-of the candidate decides only between two objects of the candidate. One that is always true would pass every test.
+A stand-in is never equal to or ordered against plain data, whatever its class claims: an `__eq__` of the candidate
+decides only between two objects of the candidate. One that is always true would pass every test. For the same reason
+`x in answer` looks through the answer, except where the tests themselves asked for the class of the container.
 """
 
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 _OTHERS = (
     "call len iter next getitem setitem delitem contains reversed hash bool int float complex index str repr format "
-    "enter exit abs neg pos invert round instancecheck subclasscheck divmod"
+    "enter exit abs neg pos invert round instancecheck subclasscheck divmod length_hint trunc floor ceil"
 )
 _ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
+GENERATOR_METHODS = ("send", "throw", "close")
 SPECIALS = (
     *_COMPARISONS,
     *(f"__{name}__" for name in _OTHERS.split(" ")),
     *(f"__{side}{name}__" for name in _ARITHMETIC.split(" ") for side in ("", "r", "i")),
 )
+# A number in these is taken for an address in memory; the others would be the way of a stand-in to itself.
+_CLOSED = ("__array", "__cuda", "__dlpack", "__buffer", "_Remote__")
 
 
 class _Asks(Protocol):
@@ -30,12 +35,12 @@ class Remote:
     """Stand-in for an object of the other process; subclasses, one per remote class, carry its special methods."""
 
     __slots__ = ("__handle", "__peer", "__weakref__")
-
-    def __init__(self, peer: _Asks, handle: int) -> None:
-        object.__setattr__(self, "_Remote__peer", peer)
-        object.__setattr__(self, "_Remote__handle", handle)
+    __peer: _Asks
+    __handle: int
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith(_CLOSED):
+            raise AttributeError(name)
         return _ask(self, "getattr", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -44,27 +49,117 @@ class Remote:
     def __delattr__(self, name: str) -> None:
         _ask(self, "delattr", name)
 
+    def __dir__(self) -> list[str]:
+        return [str(name) for name in _ask(self, "dir")]
+
+    def __copy__(self) -> Any:
+        return _ask(self, "copy", False)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return _ask(self, "copy", True)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"cannot pickle a {type(self).__name__!r} object of the program")
+
+
+class _Doc:
+    """`__doc__` of a stand-in, which would be that of its class."""
+
+    def __get__(self, stand_in: Any, owner: type) -> Any:
+        where = owner if stand_in is None and isinstance(owner, RemoteType) else stand_in
+        return None if where is None else _ask(where, "getattr", "__doc__")
+
+
+_DOC = _Doc()
+
+
+class RemoteType(type):
+    """Class of those stand-ins whose own class can be used too, because it is itself the stand-in of the real class."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> Any:
+        if any(isinstance(base, RemoteType) for base in bases):
+            raise TypeError("no class can be derived from one of the other process")
+        return type.__new__(cls, name, bases, space)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _ask(cls, "special", "__call__", *args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith(_CLOSED) or name == "__abstractmethods__":
+            raise AttributeError(name)
+        return _ask(cls, "getattr", name)
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        _ask(cls, "setattr", name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        _ask(cls, "delattr", name)
+
+    @property
+    def __dict__(cls) -> Any:  # type: ignore[override]
+        """What is in the real class, for whoever saves a method before replacing it."""
+        return space_of(cls)
+
+    def __instancecheck__(cls, other: Any) -> bool:
+        return is_remote(other) and bool(_ask(cls, "special", "__instancecheck__", other))
+
+    def __subclasscheck__(cls, other: Any) -> bool:
+        return is_remote(other) and bool(_ask(cls, "special", "__subclasscheck__", other))
+
+
+_own_space = vars(type)["__dict__"].__get__
+
 
 def is_remote(value: Any) -> bool:
-    return isinstance(value, Remote) or "_Remote__handle" in getattr(value, "__dict__", ())
+    return isinstance(value, Remote | RemoteType) or "_Remote__handle" in getattr(value, "__dict__", ())
 
 
 def handle_of(value: Any) -> int:
-    return value._Remote__handle
+    return _own_space(value)["_Remote__number"] if isinstance(value, RemoteType) else value._Remote__handle
 
 
-def mark(value: Any, peer: _Asks, handle: int | None = None) -> None:
-    """Make an object with a `__dict__` forward what it lacks; without a handle, remember only whose it is."""
-    value.__dict__["_Remote__peer"] = peer
-    if handle is not None:
-        value.__dict__["_Remote__handle"] = handle
+def instance(cls: type, peer: _Asks, handle: int) -> Remote:
+    """A stand-in of a class; calling the class would make an object in the other process."""
+    made = object.__new__(cls)
+    object.__setattr__(made, "_Remote__peer", peer)
+    object.__setattr__(made, "_Remote__handle", handle)
+    return made
 
 
-def class_of_specials(name: str, specials: Iterable[Any]) -> type[Remote]:
-    methods: dict[str, Any] = {special: _METHODS[special] for special in specials if special in _METHODS}
-    if "__eq__" in methods and "__hash__" not in methods:
-        methods["__hash__"] = None
-    return type(name, (Remote,), {"__slots__": (), **methods})
+def mark(value: Any, peer: _Asks, handle: int) -> None:
+    """Make an object with a `__dict__` forward what it lacks."""
+    value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle)
+
+
+def space_of(stand_in: Any) -> Any:
+    """What is in the real module or class, as it changes."""
+    return _ask(stand_in, "space")
+
+
+def trust_contains(cls: Any) -> None:
+    """The tests asked for this class by name: what is in its objects is one of the answers that they ask for."""
+    if isinstance(cls, RemoteType):
+        type.__setattr__(cls, "_Remote__asked_for", True)
+
+
+def known_class(name: str, specials: Iterable[str], like: type, **extra: Any) -> type[Remote]:
+    """A class that no remote class stands behind. like: what `isinstance` takes its objects for."""
+    space = {"__slots__": (), "__doc__": _DOC, "__class__": property(lambda self: like)}
+    return type(name, (Remote,), {**space, **_methods(specials), **extra})
+
+
+def _bind(function: Any, instance: Any, owner: Any = None) -> Any:
+    return function if instance is None else types.MethodType(function, instance)
+
+
+def class_of_specials(
+    name: str, specials: Iterable[Any], of_its_class: Iterable[Any], peer: _Asks, handle: int
+) -> type[Remote]:
+    """The stand-in of a class, which makes those of its objects. of_its_class: special methods of its metaclass."""
+    more = {key: method for key, method in _methods(of_its_class).items() if key not in vars(RemoteType)}
+    meta = type("type", (RemoteType,), more) if more else RemoteType
+    space = {"__slots__": (), "__doc__": _DOC, "_Remote__of": peer, "_Remote__number": handle, **_methods(specials)}
+    return type.__call__(meta, name, (Remote,), space)
 
 
 def view_class(name: str, base: type) -> type:
@@ -72,19 +167,56 @@ def view_class(name: str, base: type) -> type:
     return type(name, (base,), {"__getattr__": Remote.__getattr__})
 
 
-def exception_class(name: str, base: type, handle: int) -> type:
+class _ExceptionType(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return _ask(cls, "special", "__call__", *args, **kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _ask(cls, "getattr", name)
+
+
+def _attribute_of_exception(self: Any, name: str) -> Any:
+    if name.startswith(("__", "_Remote__")):
+        raise AttributeError(name)
+    return _ask(self, "getattr", name)
+
+
+def is_exception_class(value: Any) -> bool:
+    """Whether a class can be raised and caught on this side."""
+    return type(value) in (type, _ExceptionType) and issubclass(value, BaseException)
+
+
+def exception_class(name: str, bases: tuple[type, ...], peer: _Asks, handle: int) -> type:
     """A real exception class, since `except` takes nothing else."""
-    return type(name, (base,), {"__getattr__": Remote.__getattr__, "_Remote__handle": handle})
+    space = {
+        "__getattr__": _attribute_of_exception,
+        "__str__": lambda self: vars(self).get("remote_text", ""),
+        "_Remote__handle": handle,
+        "_Remote__peer": peer,
+    }
+    return type.__call__(_ExceptionType, name, bases, space)
 
 
 def specials_of(cls: type) -> list[str]:
-    """The special methods that a class has beyond those of every object."""
-    own = [vars(base) for base in cls.__mro__ if base is not object]
+    """The special methods that a class has beyond those of every object or class."""
+    own = [vars(base) for base in cls.__mro__ if base not in (object, type)]
     return [name for name in SPECIALS if next((space[name] for space in own if name in space), None) is not None]
 
 
 def _ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(stand_in, RemoteType):
+        space = _own_space(stand_in)
+        return space["_Remote__of"].ask(operation, space["_Remote__number"], *args, **kwargs)
     return stand_in._Remote__peer.ask(operation, stand_in._Remote__handle, *args, **kwargs)
+
+
+def _methods(specials: Iterable[Any]) -> dict[str, Any]:
+    methods: dict[str, Any] = {special: _METHODS[special] for special in specials if special in _METHODS}
+    if "__eq__" in methods and "__hash__" not in methods:
+        methods["__hash__"] = None
+    return methods
 
 
 def _special(name: str) -> Callable[..., Any]:
@@ -92,24 +224,23 @@ def _special(name: str) -> Callable[..., Any]:
         return _ask(self, "special", name, *args, **kwargs)
 
     def compare(self: Any, other: Any) -> Any:
-        if isinstance(other, Remote):
+        if is_remote(other):
             return _ask(self, "special", name, other)
-        self._Remote__peer.telltales.add("odd_equality")
+        if other is not None:
+            self._Remote__peer.telltales.add("odd_return_type")
         return NotImplemented
 
     def contains(self: Any, item: Any) -> bool:
-        if isinstance(item, Remote):
+        if is_remote(item) or "_Remote__asked_for" in _own_space(type(self)):
             return bool(_ask(self, "special", name, item))
         return any(other is item or other == item for other in self)
 
-    def check(self: Any, other: Any) -> bool:
-        return is_remote(other) and bool(_ask(self, "special", name, other))
-
     if name in _COMPARISONS:
         return compare
-    if name in ("__instancecheck__", "__subclasscheck__"):
-        return check
     return contains if name == "__contains__" else forward
 
 
-_METHODS = {name: _special(name) for name in SPECIALS}
+_METHODS = {name: _special(name) for name in (*SPECIALS, *GENERATOR_METHODS)}
+FUNCTION = known_class("function", ("__call__",), types.FunctionType, __get__=_bind)
+METHOD = known_class("method", ("__call__",), types.MethodType)
+GENERATOR = known_class("generator", ("__iter__", "__next__", *GENERATOR_METHODS), types.GeneratorType)

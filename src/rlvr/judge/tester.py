@@ -5,6 +5,7 @@ test has passed only where it ran to its end while the candidate was still there
 """
 
 import builtins
+import functools
 import json
 import os
 import reprlib
@@ -12,9 +13,11 @@ import socket
 import sys
 import time
 import traceback
+import types
 from typing import Any, NoReturn
 
-from rlvr.judge.candidate import load, settle
+from rlvr.judge import standins, telltales
+from rlvr.judge.candidate import MODULE, load, settle
 from rlvr.judge.codec import TooLargeError
 from rlvr.judge.handles import SOURCE, Peer
 from rlvr.judge.standins import is_remote
@@ -27,6 +30,7 @@ _EXPLAINED = 8
 _TOO_BIG_FILE = 27
 _LOADED = ("finished", "syntax_error", "runtime_error", "memory_limit", "output_limit", "early_exit")
 """How a program can say that loading it ended."""
+_OF_INPUT = ("read", "readline", "readlines", "isatty", "readable", "fileno", "close")
 
 
 class _Shown(reprlib.Repr):
@@ -50,9 +54,12 @@ class Tests:
         self.modules: list[str] = plan["modules"]
         self.setup: str = plan["setup"]
         self.sources: list[str] = plan["tests"]
+        self.module: str = plan["module"] or MODULE
+        self.watched: list[str] = plan["watched"]
+        self.suite: str = plan["suite"]
         self.header = _compile(plan["header"])
         self.setup_code = _compile(self.setup)
-        self.codes = [_compile(source) for source in self.sources]
+        self.codes = [_compile(self.suite)] if self.suite else [_compile(source) for source in self.sources]
 
     def run(self, found: dict[str, Any], peer: Peer | None) -> list[tuple[str, str]]:
         """One `(outcome, why)` per test, in order. found: the candidate's names; peer: None where it runs in here."""
@@ -72,6 +79,19 @@ class Tests:
         pairs = zip(self.codes, self.sources, strict=True)
         return [self._attempt(code, source, space, peer) for code, source in pairs]
 
+    def run_suite(
+        self, load: Any, kind: type[types.ModuleType], peer: Peer | None
+    ) -> tuple[str, str, list[tuple[str, str]]]:
+        """How loading the program ended where a pytest file imported it, why, and one `(outcome, why)` per test."""
+        from rlvr.judge import suites
+
+        importer = suites.Importer(self.module, kind, load)
+        sys.meta_path.insert(0, importer)  # type: ignore[arg-type]
+        found = suites.run(self.codes[0], len(self.sources), _Eyes(self.suite, peer))
+        if importer.failure is None:
+            return "finished", "", found
+        return importer.failure.ended, str(importer.failure), []
+
     def _attempt(self, code: Any, source: str, space: dict[str, Any], peer: Peer | None) -> tuple[str, str]:
         failure = ("passed", "")
         if peer:
@@ -84,6 +104,24 @@ class Tests:
             failure = _classify(error, source, peer.results if peer else [])
         # A test that swallowed the candidate's departure has not passed.
         return ("early_exit", "") if peer and peer.gone else failure
+
+
+class _Eyes:
+    """What a run of pytest asks while it goes on."""
+
+    def __init__(self, source: str, peer: Peer | None) -> None:
+        self._source = source
+        self._peer = peer
+        self._results: list[Any] = peer.results if peer else []
+
+    def begin(self) -> None:
+        self._results.clear()
+
+    def classify(self, error: BaseException) -> tuple[str, str]:
+        return ("early_exit", "") if self.gone() else _classify(error, self._source, self._results)
+
+    def gone(self) -> bool:
+        return self._peer is not None and self._peer.gone
 
 
 def _compile(source: str) -> Any:
@@ -101,8 +139,8 @@ def _classify(error: BaseException, source: str, results: list[Any]) -> tuple[st
         theirs = theirs or name == SOURCE
         step = step.tb_next
     lines = source.split("\n")
-    where = _shorten((lines[line - 1] if 0 < line <= len(lines) else source).strip())
-    text = _shorten(str(details["remote_text"]) if "remote_text" in details else _text(error))
+    where = shorten((lines[line - 1] if 0 < line <= len(lines) else source).strip())
+    text = shorten(str(details["remote_text"]) if "remote_text" in details else _text(error))
     kind = type(error).__name__
     if isinstance(error, MemoryError):
         return "memory_limit", f"{where}: {kind}: {text}"
@@ -122,7 +160,7 @@ def _classify(error: BaseException, source: str, results: list[Any]) -> tuple[st
 
 def _show(value: Any) -> str:
     try:
-        return _shorten(_shown.repr(value))
+        return shorten(_shown.repr(value))
     except BaseException:
         return f"<a {type(value).__name__}>"
 
@@ -134,7 +172,7 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def _shorten(text: str, limit: int = 240) -> str:
+def shorten(text: str, limit: int = 240) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -159,45 +197,142 @@ def serve(reports: socket.socket, jobs: socket.socket) -> NoReturn:
         assert tests is not None
         began = time.process_time()
         channel = descriptors[0]
-        report = _judge(tests, Peer(channel, guarded=True))
+        report = _judge(tests, channel)
         _report(reports, int(message), report, time.process_time() - began)
         jobs.send(DONE)
 
 
 def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program: bytes) -> NoReturn:
     """Program and tests in one process, for tests that cannot be split."""
+    telltales.watch()
     settle()
     tests = Tests(json.loads(read_frame(reports) or b""))
-    ended, why, names = load(program)
-    results = tests.run(names, None) if ended == "finished" else []
-    _report(reports, job, {"ended": ended, "why": why, "tests": results, "telltales": []}, time.process_time())
+    if tests.suite:
+
+        def fill(module: types.ModuleType) -> None:
+            ended, why, _ = load(program, tests.module)
+            if ended != "finished":
+                from rlvr.judge.suites import LoadError
+
+                raise LoadError(ended, why)
+
+        ended, why, results = tests.run_suite(fill, types.ModuleType, None)
+    else:
+        ended, why, names = load(program)
+        results = tests.run(names, None) if ended == "finished" else []
+    report = {"ended": ended, "why": why, "tests": results, "telltales": telltales.seen()}
+    _report(reports, job, report, time.process_time())
     jobs.send(DONE)
     os._exit(0)
 
 
-def _judge(tests: Tests, peer: Peer) -> dict[str, Any]:
+def _judge(tests: Tests, channel: int) -> dict[str, Any]:
+    peer = Peer(channel, guarded=True, show=_show_prints if "output" in tests.watched else None)
+    peer.operations["borrowed"] = _lend(tests.watched)
     report: dict[str, Any] = {"ended": "left", "why": "", "tests": []}
-    found: Any = None
     sys.modules["random"].seed(0)
     try:
-        ended, why, patched, found = peer.ask("names", None, *tests.names)
-        if patched:
-            peer.telltales.add("patched_builtins")
-        wrong = ended not in _LOADED or type(found) is not dict
-        if not wrong:
-            report.update(ended=str(ended), why=_shorten(str(why), 500))
+        if tests.suite:
+            load = functools.partial(_load_module, peer, tests)
+            report["ended"], report["why"], report["tests"] = tests.run_suite(load, Module, peer)
+        else:
+            report["ended"], report["why"], found = _load(peer, tests, tests.names)
+            if report["ended"] == "finished":
+                for name, value in found.items():
+                    if name[:1].isupper():
+                        standins.trust_contains(value)
+                report["tests"] = tests.run(found, peer)
+    except Gone:
+        peer.gone = True
     except BaseException:
-        wrong = True
-    if wrong and not peer.gone:
-        peer.telltales.add("forged_record")
-    elif report["ended"] == "finished":
-        try:
-            report["tests"] = tests.run(found, peer)
-            report["ended"] = "left" if peer.gone else "finished"
-        except BaseException:
+        if not peer.gone:
             report.update(ended="judge_error", why=traceback.format_exc()[-500:])
+    if peer.gone:
+        report["ended"] = "left"
     report["telltales"] = sorted(peer.telltales)
     return report
+
+
+def _load(peer: Peer, tests: Tests, names: list[str], again: bool = False) -> tuple[str, str, Any]:
+    """Have the program loaded. Returns how that ended, why, and the names or, where none are wanted, the module.
+
+    again: into the module that there is. Raises `Gone`, also where the answer is not of this shape.
+    """
+    try:
+        ended, why, found = peer.ask("load", None, tests.module, names, tests.watched, again)
+        if ended in _LOADED and (type(found) is dict if names else ended != "finished" or is_remote(found)):
+            return str(ended), shorten(str(why), 500), found
+    except BaseException:
+        if peer.gone:
+            raise Gone from None
+    peer.telltales.add("forged_record")
+    peer.gone = True
+    raise Gone
+
+
+def _load_module(peer: Peer, tests: Tests, module: types.ModuleType) -> None:
+    from rlvr.judge.suites import LoadError
+
+    ended, why, found = _load(peer, tests, [], "_Remote__module" in _own_space(module))
+    if ended != "finished":
+        raise LoadError(ended, why)
+    _own_space(module).update(_Remote__module=found, _Remote__star=tests.names)
+
+
+_own_space = vars(types.ModuleType)["__dict__"].__get__
+
+
+class Module(types.ModuleType):
+    """The program as a module of the tests: each of its names is looked up when it is used."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return standins.space_of(_own_space(self)["_Remote__module"])
+
+    def __getattr__(self, name: str) -> Any:
+        inside = _own_space(self)
+        if name == "__all__" and "_Remote__star" in inside:
+            # Not all that the program has: it could name `abs`, and be asked instead of the real one.
+            return [each for each in inside["_Remote__star"] if hasattr(self, each)]
+        if "_Remote__module" not in inside or name == "__path__":
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(inside["_Remote__module"], name)
+        if name[:1].isupper():
+            standins.trust_contains(value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        inside = _own_space(self)
+        if name.startswith("__") or "_Remote__module" not in inside:
+            inside[name] = value
+        else:
+            setattr(inside["_Remote__module"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(_own_space(self)["_Remote__module"], name)
+
+    def __dir__(self) -> list[str]:
+        return dir(_own_space(self)["_Remote__module"])
+
+
+def _show_prints(out: bytes, err: bytes) -> None:
+    for stream, data in ((sys.stdout, out), (sys.stderr, err)):
+        if data:
+            stream.write(data.decode("utf-8", "replace"))
+
+
+def _lend(watched: list[str]) -> Any:
+    """What the candidate may use of what the tests have put in the place of `input`, `print` and `sys.stdin`."""
+
+    def use(name: str, *args: Any, **kwargs: Any) -> Any:
+        kind, _, method = name.partition(".")
+        if name in watched and name in ("input", "print"):
+            return getattr(builtins, name)(*args, **kwargs)
+        if kind == "stdin" and "input" in watched and method in _OF_INPUT:
+            return getattr(sys.stdin, method)(*args)
+        raise AttributeError(name)
+
+    return use
 
 
 def _report(reports: socket.socket, job: int, report: dict[str, Any], cpu_s: float) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from rlvr.judge.assembly import Plan
 from rlvr.judge.cases import Cases
 from rlvr.judge.jail import cgroups
+from rlvr.judge.profiles import LEAN, Profile
 from rlvr.judge.wire import read_frame, write_frame
 from rlvr.records import Execution, Job, TestResult
 
@@ -46,8 +47,8 @@ class LostError(Exception):
 class Worker:
     """One zygote, started at the first group and replaced after it was lost. For one thread."""
 
-    def __init__(self, level: str) -> None:
-        self.level = level
+    def __init__(self, level: str, profile: Profile = LEAN) -> None:
+        self.level, self.profile = level, profile
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = ""
 
@@ -92,6 +93,7 @@ class Worker:
         self._reports, reports = socket.socketpair()
         root = str(Path(__file__).resolve().parents[2])
         arguments = [root, str(control.fileno()), str(reports.fileno()), self._folder, self.level]
+        arguments.append(self.profile.to_text())
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-S", "-s", "-P", "-W", "ignore", "-X", "utf8", "-c", _BOOT, *arguments],
@@ -104,6 +106,10 @@ class Worker:
         finally:
             control.close()
             reports.close()
+        # Whatever goes wrong before this word is no program's doing.
+        if read_frame(self._control) is None:
+            self.close()
+            raise OSError("a zygote ended before it was ready; its own words are on the standard error")
 
     def _run(self, plan: Plan | Cases, jobs: Sequence[Job]) -> dict[int, Execution]:
         known: dict[int, Execution] = {}
@@ -113,7 +119,9 @@ class Worker:
                 for number, job in enumerate(jobs)
             ]
             cases = len(plan.cases) if isinstance(plan, Cases) else 0
-            for group in [rows] if plan.trust == "split" else [[row] for row in rows]:
+            # A file of pytest leaves much behind: each program gets a tests' process of its own for it.
+            together = plan.trust == "split" and not (isinstance(plan, Plan) and plan.suite)
+            for group in [rows] if together else [[row] for row in rows]:
                 head = {"trust": plan.trust, "plain": plan.plain, "cases": cases, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())
                 write_frame(self._reports, json.dumps(plan.to_json()).encode())
@@ -203,7 +211,7 @@ def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None
     return Execution(
         ended=ended,
         tests=tuple(tests),
-        tests_total=len(plan.tests),
+        tests_total=len(tests),
         why=why,
         stdout=result["stdout"],
         stderr=result["stderr"],

@@ -30,6 +30,7 @@ _WARM = (
     "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "operator", "random", "re", "statistics",
     "string", "struct", "textwrap", "time", "typing",
 )  # fmt: skip
+READY = b"ready"
 _RESULTS_PER_MESSAGE = 8
 _TESTER_CPU_S = 24 * 3600.0
 """Backstop over all groups; what it spends on one program is watched."""
@@ -204,11 +205,15 @@ class Zygote:
         write_frame(self.control, json.dumps({"results": results, "end": end}).encode())
 
 
-def _warm_up() -> None:
+def _warm_up(profile: str) -> None:
+    modules, folders = json.loads(profile)
+    sys.path += folders
     # `random` would reseed itself in every child, where it is seeded anyway.
     hook, os.register_at_fork = os.register_at_fork, lambda **_: None
-    for name in _WARM:
+    for name in (*_WARM, *modules):
         importlib.import_module(name)
+    if "pytest" in modules:
+        importlib.import_module("rlvr.judge.suites").warm_up()
     os.register_at_fork = hook
     # As in an interpreter with site packages.
     for name in ("exit", "quit"):
@@ -218,11 +223,12 @@ def _warm_up() -> None:
     gc.disable()
 
 
-def main(control: int, reports: int, folder: str, level: str) -> None:
-    _warm_up()
+def main(control: int, reports: int, folder: str, level: str, profile: str) -> None:
+    _warm_up(profile)
     jail = walls.build(level, folder)
     limits.prepare()
     zygote = Zygote(socket.socket(fileno=control), socket.socket(fileno=reports), jail)
+    write_frame(zygote.control, READY)
     with contextlib.suppress(CallerGone, ConnectionError):
         zygote.run()
     zygote.end()

@@ -3,6 +3,7 @@
 with Local().open() as sandbox:
     execution = sandbox.run(Job(program, tests))
     executions = sandbox.run_many(jobs)     # order kept, identical jobs run once
+    execution = await sandbox.run_async(Job(program, tests))         # in an event loop; arun_many(jobs) as above
     sandbox.executed, sandbox.served        # programs run, executions handed out
 """
 
@@ -19,9 +20,10 @@ from rlvr.judge.pool import Pool, cores
 class Local:
     """Runs Python programs in processes of this machine.
 
-    `open()` gives an object with `run(job) -> Execution` and `run_many(jobs) -> list[Execution]`, safe to call from
-    several threads; both raise `ValueError` where a job's tests cannot be used, before anything runs. Executions are
-    remembered while it is open, except timeouts and errors of the judge.
+    `open()` gives an object with `run(job) -> Execution` and `run_many(jobs) -> list[Execution]` for any number of
+    threads, `run_async` and `arun_many` for event loops. All wait while its queue is full, and raise `ValueError` where
+    a job's tests cannot be used, before anything runs. Executions are remembered while it is open, except timeouts and
+    errors of the judge.
     """
 
     workers: int = 0

@@ -1,4 +1,4 @@
-"""Programs judged by unit tests: HumanEval's `check`, MBPP's asserts.
+"""Programs judged by unit tests: HumanEval's `check`, MBPP's asserts, files of pytest.
 
     unit_tests = UnitTests()
     unit_tests.check(task)                                   # ValueError where the reference cannot be used
@@ -6,9 +6,10 @@
         verdict = unit_tests.judge(task, completion, sandbox)
         verdicts = unit_tests.judge_many([(task, completion), ...], sandbox)   # much cheaper than one by one
 
-References: `{"style": "asserts", "tests": [str], "setup": str}` and `{"style": "check", "tests": str,
-"entry_point": str, "setup": str}`; both may have `prompt` (code before the completion) and `entry_point` (a name
-that the program must define).
+References: `{"style": "asserts", "tests": [str], "setup": str}`, `{"style": "check", "tests": str, "entry_point": str,
+"setup": str}` and `{"style": "pytest", "tests": str, "module": str}`, a file that imports the program as `module`
+(`solution` where it is not given; needs the extra `pytest`). All may have `prompt` (code before the completion); the
+first two `entry_point`, a name that the program must define.
 """
 
 from collections.abc import Sequence
@@ -21,15 +22,29 @@ from rlvr.registry import unknown
 from rlvr.sandboxes import Sandbox
 from rlvr.verifiers._programs import no_answer, verdict_of
 
+_TRUSTS = ("any", "split")
+
 
 @dataclass(frozen=True)
 class UnitTests:
-    """Passed where every test ran to its end; `tests_passed` of `tests_total` otherwise (one per assert)."""
+    """Passed where every test ran to its end; else `tests_passed` of `tests_total` (one per assert or function)."""
+
+    trust: str = "any"
+    """`split` refuses tasks whose tests would share a process with the program, which could forge their result."""
+
+    def __post_init__(self) -> None:
+        if self.trust not in _TRUSTS:
+            raise ValueError(unknown("kind of trust", self.trust, _TRUSTS))
 
     def check(self, task: Task) -> None:
         """Raises `ValueError` that names the task where its reference cannot be used."""
         try:
-            assembly.plan(task.reference)
+            plan = assembly.plan(task.reference)
+            if self.trust == "split" and plan.trust != "split":
+                raise ValueError(
+                    f"trust 'split' refuses it, since {plan.why_shared}, which two processes cannot; a program could "
+                    "forge the result (trust 'any' judges it and says so in every verdict)"
+                )
             if task.extraction not in RULES:
                 raise ValueError(unknown("extraction rule", task.extraction, RULES))
         except ValueError as error:

@@ -1,0 +1,169 @@
+"""What in the source of tests keeps them from running in another process than the program, decided from them alone.
+
+Between the processes cross plain data, stand-ins for objects, calls, exceptions, what is printed, and what the tests
+put in the place of `input`, `print` or `sys.stdin`. Everything here is the rest: code that looks inside the program's
+objects, derives classes from its classes, or changes or watches something of the interpreter that both have to share.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+
+_INSIDES = {
+    "__code__", "__globals__", "__closure__", "__defaults__", "__kwdefaults__", "__mro__", "__subclasses__",
+    "__bases__", "__annotations__", "mro",
+}  # fmt: skip
+_SHARING = {
+    "asyncio": "wait for coroutines", "atexit": "watch the interpreter", "concurrent.futures": "use threads",
+    "dis": "look at code", "gc": "look at memory", "inspect": "look at code", "logging": "watch logging",
+    "marshal": "copy code", "multiprocessing": "start processes", "pickle": "pickle objects",
+    "shelve": "pickle objects", "signal": "send signals", "subprocess": "start processes", "threading": "use threads",
+    "tracemalloc": "look at memory", "weakref": "watch memory",
+}  # fmt: skip
+_FIXTURES = {
+    "caplog": "watch logging", "recwarn": "watch warnings", "tmp_path": "share files", "tmpdir": "share files",
+    "tmp_path_factory": "share files", "tmpdir_factory": "share files",
+}  # fmt: skip
+_CALLS = {
+    "assertLogs": "watch logging", "assertNoLogs": "watch logging", "assertWarns": "watch warnings",
+    "assertWarnsRegex": "watch warnings", "catch_warnings": "watch warnings", "warns": "watch warnings",
+    "deprecated_call": "watch warnings", "setenv": "change the environment", "delenv": "change the environment",
+    "chdir": "change the folder", "NamedTemporaryFile": "share files", "TemporaryDirectory": "share files",
+    "mkdtemp": "share files", "mkstemp": "share files",
+}  # fmt: skip
+_LENT = {
+    "builtins.input": "input", "sys.stdin": "input", "builtins.print": "print", "sys.stdout": "output",
+    "sys.stderr": "output",
+}  # fmt: skip
+_CAPTURES = {
+    "redirect_stdout", "redirect_stderr", "capsys", "capfd", "capsysbinary", "capfdbinary", "stdout", "stderr",
+}  # fmt: skip
+
+
+def obstacle(tree: ast.Module, names: set[str], module: str) -> str:
+    """What these tests do that needs the program in their process, with its line; empty where they do nothing such.
+
+    names: of the program, as the tests know them. module: under which the tests import it, if they do.
+    """
+    for node, what in _obstacles(tree, names, module):
+        return f"the tests {what} (line {getattr(node, 'lineno', 1)})"
+    return ""
+
+
+def _obstacles(tree: ast.Module, names: set[str], module: str) -> Iterator[tuple[ast.AST, str]]:
+    ours = _modules(tree) - {module}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                if of_program := names & {each.id for each in ast.walk(base) if isinstance(each, ast.Name)}:
+                    yield node, f"derive the class {node.name!r} from {min(of_program)!r}"
+        elif isinstance(node, ast.AsyncFunctionDef | ast.Await):
+            yield node, "wait for coroutines"
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for name in _names_of(node):
+                if _SHARING.get(name):
+                    yield node, f"{_SHARING[name]} ({name})"
+        elif isinstance(node, ast.arg) and node.arg in _FIXTURES:
+            yield node, f"{_FIXTURES[node.arg]} ({node.arg})"
+        elif isinstance(node, ast.Attribute):
+            yield from _of_attribute(node, ours)
+        elif isinstance(node, ast.Call):
+            yield from _of_call(node, ours, module)
+
+
+def _of_attribute(node: ast.Attribute, ours: set[str]) -> Iterator[tuple[ast.AST, str]]:
+    owner = node.value.id if isinstance(node.value, ast.Name) else ""
+    if node.attr in _INSIDES:
+        yield node, f"read {node.attr}"
+    elif (owner, node.attr) == ("os", "environ"):
+        yield node, "use the environment (os.environ)"
+    elif owner in ours and not isinstance(node.ctx, ast.Load) and f"{owner}.{node.attr}" not in _LENT:
+        yield node, f"replace {owner}.{node.attr}"
+
+
+def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.AST, str]]:
+    """Calls by which tests replace something (`patch`, `patch.object`, `monkeypatch.setattr`), or share the world."""
+    last = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    owner = getattr(node.func, "value", None)
+    patching = "patch" in (getattr(owner, "attr", ""), getattr(owner, "id", ""))
+    if last in _CALLS:
+        yield node, f"{_CALLS[last]} ({last})"
+    elif (
+        last == "open"
+        and owner is None
+        and any(_writes(argument) for argument in [*node.args[1:2], *(k.value for k in node.keywords)])
+    ):
+        yield node, "share files (open)"
+    elif (last in ("patch", "setattr", "delattr") or (patching and last == "object")) and node.args:
+        first = node.args[0]
+        if isinstance(first, ast.Constant) and isinstance(first.value, str) and "." in first.value:
+            path = first.value
+        elif isinstance(first, ast.Name) and first.id in ours and len(node.args) > 1:
+            second = node.args[1]
+            path = f"{first.id}.{second.value if isinstance(second, ast.Constant) else '...'}"
+        else:
+            return
+        if path not in _LENT and path.partition(".")[0] != module:
+            yield node, f"replace {path}"
+    elif patching and last == "dict":
+        yield node, "replace what is in a dict (patch.dict)"
+
+
+def _writes(argument: ast.expr) -> bool:
+    return (
+        isinstance(argument, ast.Constant)
+        and isinstance(argument.value, str)
+        and bool(set("wax+") & set(argument.value))
+    )
+
+
+def watched(trees: Iterable[ast.Module]) -> tuple[str, ...]:
+    """Which of `output`, `input`, `print` the tests watch or replace."""
+    found: set[str] = set()
+    for tree in trees:
+        mentioned = texts(tree)
+        found |= {kind for text, kind in _LENT.items() if text in mentioned}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                found |= {"output"} if node.attr in _CAPTURES else set()
+                found |= {_LENT[path]} if (path := f"{getattr(node.value, 'id', '')}.{node.attr}") in _LENT else set()
+            elif isinstance(node, ast.Name | ast.arg):
+                found |= {"output"} if getattr(node, "id", getattr(node, "arg", "")) in _CAPTURES else set()
+            elif isinstance(node, ast.Call) and node.args and getattr(node.args[0], "id", "") in ("builtins", "sys"):
+                # monkeypatch.setattr(builtins, "input", ...), patch.object(sys, "stdin", ...)
+                path = f"{getattr(node.args[0], 'id', '')}.{getattr((node.args[1:2] or [None])[0], 'value', '')}"
+                found |= {_LENT[path]} if path in _LENT else set()
+    return tuple(sorted(found))
+
+
+def texts(tree: ast.Module) -> set[str]:
+    """The text constants of a source, and the first names of those with dots."""
+    found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return found | {text.partition(".")[0] for text in found}
+
+
+def imported_names(tree: ast.Module, module: str) -> tuple[set[str], bool]:
+    """Names under which a source knows a module and what is in it; and whether it takes all that is in it."""
+    names: set[str] = set()
+    star = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.asname or alias.name for alias in node.names if alias.name == module}
+        elif isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+            star = star or any(alias.name == "*" for alias in node.names)
+            names |= {alias.asname or alias.name for alias in node.names if alias.name != "*"}
+    return names, star
+
+
+def _modules(tree: ast.Module) -> set[str]:
+    """Names that are bound to modules by plain imports."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    return found
+
+
+def _names_of(node: ast.Import | ast.ImportFrom) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    return {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)} if not node.level else set()
