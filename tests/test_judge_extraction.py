@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlvr.judge.extraction import extract
+from rlvr.judge.extraction import Extraction, extract
 
 F = "def f(x):\n    return x\n"
 
@@ -116,3 +116,15 @@ def test_what_was_extracted_extracts_as_itself(code):
 def test_long_text_takes_linear_time(unit):
     """Half a million characters; a quadratic pattern would take minutes."""
     extract(unit * (500_000 // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "first", ["while True: pass", "raise SystemExit", "quit()", "assert False", "for i in range(9**9): pass"]
+)
+def test_what_stands_before_the_functions_of_a_program_belongs_to_it(first):
+    program = f"{first}\ndef sq(a): return a * a\n"
+    assert extract(program) == Extraction(program, "bare")
+
+
+def test_a_word_of_prose_is_no_program():
+    assert extract("Sure").code is None

@@ -43,6 +43,9 @@ Isolation = Annotated[
 Trust = Annotated[
     str, typer.Option("--trust", help="split: refuse tasks whose tests would have to share a process with the program.")
 ]
+Form = Annotated[
+    str | None, typer.Option("--form", help="chat or completion, for datasets that can be asked both ways.")
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first tasks of each source.")]
 Samples = Annotated[int, typer.Option("--n", min=0, help="Samples for each task and seed; 0: greedy only.")]
 Seeds = Annotated[list[int] | None, typer.Option(help="Seeds of the samples [0].")]
@@ -115,11 +118,12 @@ def tasks(
     out: Out,
     source: Source = None,
     limit: Limit = None,
+    form: Form = None,
 ) -> None:
     """Write tasks as JSONL."""
     from rlvr.storage import write_lines
 
-    found = _tasks([name], source, limit)
+    found = _tasks([name], source, limit, form)
     write_lines(out, [task.to_json() for task in found])
     print(f"{len(found)} tasks: {out}")
 
@@ -210,13 +214,14 @@ def generate(
     greedy: Greedy = True,
     source: Source = None,
     limit: Limit = None,
+    form: Form = None,
 ) -> None:
     """Sample completions into a folder; `score` judges them."""
     from rlvr.evaluation.evaluate import complete
 
     plan = _plan(n, seeds, temperature, top_p, top_k, max_tokens, greedy)
     with _display() as screen:
-        complete(model, _tasks(tasks, source, limit), out, plan, screen)
+        complete(model, _tasks(tasks, source, limit, form), out, plan, screen)
     print(f"generations: {out / 'generations.jsonl'}")
 
 
@@ -251,6 +256,7 @@ def evaluate(
     greedy: Greedy = True,
     source: Source = None,
     limit: Limit = None,
+    form: Form = None,
     workers: Workers = 0,
     isolation: Isolation = "auto",
     trust: Trust = "any",
@@ -261,7 +267,7 @@ def evaluate(
 
     plan = _plan(n, seeds, temperature, top_p, top_k, max_tokens, greedy)
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        results, _ = run(model, _tasks(tasks, source, limit), out, plan, k or [], sandbox, screen, trust)
+        results, _ = run(model, _tasks(tasks, source, limit, form), out, plan, k or [], sandbox, screen, trust)
     print_results(results)
 
 
@@ -281,6 +287,7 @@ def audit_tests(
     tasks: Annotated[str, typer.Argument(help="NAME[:split] or the path of a tasks file.")],
     source: Source = None,
     limit: Limit = None,
+    form: Form = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="JSONL with a row for each task, the weakest first.")
     ] = None,
@@ -297,16 +304,16 @@ def audit_tests(
     from rlvr.report.audit_tables import print_audit
 
     with _display() as screen, _sandbox(workers, isolation) as sandbox:
-        found = run(_tasks([tasks], source, limit), sandbox, most=mutants, seed=seed, progress=screen)
+        found = run(_tasks([tasks], source, limit, form), sandbox, most=mutants, seed=seed, progress=screen)
     if out is not None:
         found.write(out)
     print_audit(found)
 
 
-def _tasks(names: Sequence[str], source: str | None, limit: int | None) -> "list[Task]":
+def _tasks(names: Sequence[str], source: str | None, limit: int | None, form: str | None) -> "list[Task]":
     from rlvr.tasks import load
 
-    found = [task for name in names for task in load(name, source=source, limit=limit)]
+    found = [task for name in names for task in load(name, source=source, limit=limit, form=form)]
     if not found:
         raise ValueError(f"{', '.join(names)} gave no tasks")
     return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -193,6 +194,7 @@ def use_threads(threads: int) -> int:
 
 def quiet() -> None:
     """No progress bars or advice from transformers: the run has its own display."""
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 

@@ -99,6 +99,7 @@ def describe(recipe: TrainRecipe) -> str:
     """What a run would do: the resolved recipe and its arithmetic. Raises like `resolve`."""
     parts = resolve(recipe)
     if recipe.model.path is not None:
+        models.quiet()
         models.check(recipe.model.path)
     lines = [resolved(recipe).rstrip(), ""]
     if recipe.model.recipe is not None:
@@ -345,7 +346,8 @@ def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[Json]:
 
 
 def _shown(row: Mapping[str, Any], account: Account) -> dict[str, Any]:
-    shown = {key: row[key] for key in ("reward", "pass_rate", "loss") if row.get(key) is not None}
+    key = "reward" if account.judged else "loss"
+    shown = {key: row[key]} if row.get(key) is not None else {}
     if account.judged:
         shown["verdicts/s"] = account.judged / max(1e-9, account.seconds["judge"])
     if "evaluation" in row:

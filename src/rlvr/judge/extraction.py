@@ -1,6 +1,8 @@
 """The one place that cuts a program out of what a model wrote; the rule that fired is part of every verdict."""
 
+import ast
 import re
+import warnings
 from dataclasses import dataclass
 
 from rlvr.registry import unknown
@@ -98,8 +100,8 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
        function or class, since models repeat and correct themselves, and put examples of use after the program; the
        last one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
        `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
-    4. `bare`: the whole text where it starts as code or with the margin of a function's body; `bare_after_prose`: from
-       the first line that defines or imports something.
+    4. `bare`: the whole text where it is a program, starts as one, or has the margin of a function's body;
+       `bare_after_prose`: from the first line that defines or imports something.
     The rules that fired are joined by `+`, as in `thinking+fence`.
     """
     if rule not in RULES:
@@ -180,10 +182,23 @@ def _dedented(code: str, column: int) -> str:
     return "\n".join(line[column:] for line in lines)
 
 
+def _is_python(text: str, wanted: _Wanted) -> bool:
+    """Whether the whole text is a program: what stands before its functions may end or hang it, and belongs to it."""
+    if "python" not in wanted.tags:
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    # A word or two of prose are expressions too.
+    return any(not isinstance(statement, ast.Expr) for statement in statements)
+
+
 def _bare(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
     stripped = _BLANK_LINES.sub("", text)
     # Prose may begin with a space; two or a tab are the margin of a function's body.
-    if stripped.startswith(("  ", "\t")) or wanted.starts.match(stripped.lstrip(" \t")):
+    if stripped.startswith(("  ", "\t")) or wanted.starts.match(stripped.lstrip(" \t")) or _is_python(text, wanted):
         fired.append("bare")
         return text
     match = wanted.starts_in_prose.search(text)
