@@ -16,6 +16,7 @@ def benchmark(*arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_table_replaces_the_old_one_and_nothing_else(data, tmp_path):
     page = tmp_path / "benchmarks.md"
     page.write_text("# Benchmarks\n\nabove\n\n<!-- judge -->\nold\n<!-- /judge -->\n\nbelow\n")

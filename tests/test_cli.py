@@ -84,7 +84,9 @@ def test_verify_judges_good_rows_and_lists_bad_ones(rlvr, tasks, tmp_path):
 
 def test_a_dry_run_shows_the_arithmetic_and_writes_nothing(rlvr, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, _ = rlvr("train", RECIPES / "quickstart_grpo.yaml", "steps=7", "--dry-run")
+    code, out, _ = rlvr(
+        "train", RECIPES / "quickstart_grpo.yaml", "steps=7", "tasks.limit=9", "model.recipe.tasks.limit=9", "--dry-run"
+    )
     assert code == 0
     assert "7 steps, 1792 sequences" in out
     assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ from rlvr.sandboxes.local import Local
 SOURCE = Path(levels.__file__).parents[3]
 WALLED = [level for level in ("full", "restricted") if sys.platform == "linux" and levels.available()[level] is None]
 LEVELS = [*WALLED, "process"]
+SECOND_SLOW = [*WALLED[:1], *(pytest.param(level, marks=pytest.mark.slow) for level in WALLED[1:])]
 REFERENCE = {"style": "asserts", "tests": ["assert add(2, 3) == 5"], "entry_point": "add"}
 ADD = "\ndef add(a, b):\n    return a + b\n"
 SMALL = Limits(cpu_s=5.0, memory_mb=256)
@@ -176,7 +177,7 @@ def test_no_attack_gets_through(level):
     assert {name: result for name, result in results.items() if not result.startswith("held")} == {}
 
 
-@pytest.mark.parametrize("level", WALLED)
+@pytest.mark.parametrize("level", SECOND_SLOW)
 def test_the_walls_hold_for_an_ordinary_user_too(level):
     if os.getuid() != 0:
         pytest.skip("the other tests have run as an ordinary user")
@@ -395,7 +396,7 @@ def state(sandbox) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("level", WALLED)
+@pytest.mark.parametrize("level", SECOND_SLOW)
 @pytest.mark.parametrize("end", ["close", "kill"])
 def test_a_judge_that_ends_takes_everything_with_it(level, end):
     script = (

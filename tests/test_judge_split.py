@@ -578,7 +578,7 @@ def sandbox():
 
 def judge(sandbox, text: str) -> Execution:
     program, reference = split(text)
-    return sandbox.run(Job(program, reference, limits=Limits(cpu_s=5.0)))
+    return sandbox.run(Job(program, reference, limits=Limits(cpu_s=1.0)))
 
 
 @pytest.mark.parametrize("name", [*HONEST, *(pytest.param(name, marks=needs_numpy) for name in NUMPY)])

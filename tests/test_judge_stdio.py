@@ -14,6 +14,11 @@ ADD = "a, b = map(int, input().split())\nc = int(input())\n"
 SUM = ADD + "print(a + b + c)\n"
 
 
+def rare(name: str):
+    """Rows that use up a limit are worth their CPU seconds before a release, not at every change."""
+    return pytest.param(name, marks=pytest.mark.slow if name in ("for ever", "memory") else ())
+
+
 @pytest.fixture(scope="module")
 def sandbox():
     with Local(workers=2).open() as pool:
@@ -127,6 +132,7 @@ def test_the_first_case_that_failed_is_shown(sandbox):
     assert (execution.stdout, execution.stderr) == ("x\n", "odd 20\n")
 
 
+@pytest.mark.slow
 def test_late_programs_are_not_run_a_hundred_times(sandbox):
     hundred = {"cases": SUMS["cases"][:1] * 100}
     execution = run(sandbox, "while True: pass", hundred, cpu_s=0.2)
@@ -303,7 +309,7 @@ CPP_ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", CPP_ROWS)
+@pytest.mark.parametrize("name", [rare(name) for name in CPP_ROWS])
 def test_cpp(sandbox, name):
     program, outcome, why = CPP_ROWS[name]
     execution = run(sandbox, program, language=installed("cpp"), cpu_s=0.3 if name == "for ever" else 1.0)
@@ -342,7 +348,7 @@ JS_ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", JS_ROWS)
+@pytest.mark.parametrize("name", [rare(name) for name in JS_ROWS])
 def test_javascript(sandbox, name):
     program, outcome, why = JS_ROWS[name]
     execution = run(sandbox, program, language=installed("javascript"), cpu_s=0.3 if name == "for ever" else 1.0)

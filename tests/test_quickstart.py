@@ -64,6 +64,7 @@ def test_both_objectives_from_one_warm_up_with_every_promised_file(small, displa
         assert again[stage] == written[stage]
 
 
+@pytest.mark.slow
 def test_one_objective_alone_and_its_steps(small, display, tmp_path):
     summary = quickstart(tmp_path / "out", 0, "raft", 2, display)
     assert summary["grpo"] is None

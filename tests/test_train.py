@@ -89,7 +89,7 @@ def status(folder):
     return json.loads((folder / "run.json").read_text())["status"]
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", ["sft", pytest.param("raft", marks=pytest.mark.slow), "grpo"])
 def test_each_objective_trains_and_the_same_seed_gives_the_same_run(recipe, display, tmp_path, warm, name):
     for out in ("a", "b"):
         totals = train(recipe(OBJECTIVES[name]), tmp_path / out, display)
@@ -138,6 +138,7 @@ def test_reinforcement_raises_the_reward(recipe, display, tmp_path):
     assert sum(reward[-5:]) / 5 > sum(reward[:5]) / 5 + 0.2
 
 
+@pytest.mark.slow
 def test_evaluation_is_reported_and_changes_nothing_else(recipe, display, tmp_path):
     evaluation = {"tasks": [{"name": "programs:validation", "limit": 3}], "every": 2, "samples": 2}
     train(recipe(), tmp_path / "without", display)
@@ -192,7 +193,12 @@ def whole():
     return {}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+SLOW_MOMENTS = {"between rollouts and metrics", "between metrics and checkpoint", "while old checkpoints are removed"}
+
+
+@pytest.mark.parametrize(
+    "moment", [pytest.param(m, marks=pytest.mark.slow if m in SLOW_MOMENTS else ()) for m in MOMENTS]
+)
 def test_a_killed_run_resumes_to_the_bit(recipe, display, tmp_path, tmp_path_factory, whole, moment):
     owner, name, number = MOMENTS[moment]
     asked = recipe(GRPO, "checkpoint.keep=1")
