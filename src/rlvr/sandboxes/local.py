@@ -22,8 +22,8 @@ class Local:
     """Runs Python programs in processes of this machine.
 
     `open()` gives an object with `run(job) -> Execution` and `run_many(jobs) -> list[Execution]` for any number of
-    threads, `run_async` and `arun_many` for event loops. All wait while its queue is full, and raise `ValueError` where a
-    job's tests cannot be used, before anything runs. Executions are remembered while it is open, except timeouts and
+    threads, `run_async` and `arun_many` for event loops. All wait while its queue is full, and raise `ValueError` where
+    a job's tests cannot be used, before anything runs. Executions are remembered while it is open, except timeouts and
     errors of the judge.
     """
 
