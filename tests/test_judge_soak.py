@@ -43,9 +43,9 @@ def passed(execution: Execution) -> bool:
 
 
 @pytest.mark.parametrize("runs", [200, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_many_verifications_leave_nothing_behind(runs):
+def test_many_verifications_leave_nothing_behind(runs, tmp_path, monkeypatch):
     """Every tenth is hostile. The first part warms everything up, the rest must not add to it."""
-    temporary = set(os.listdir(tempfile.gettempdir()))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Local(workers=2).open() as sandbox:
         sizes = []
         for number in range(4):
@@ -74,7 +74,7 @@ def test_many_verifications_leave_nothing_behind(runs):
         for (first_open, first_size), (last_open, last_size) in zip(sizes[0], sizes[-1], strict=True):
             assert last_open <= first_open
             assert last_size <= first_size + 4096
-    assert set(os.listdir(tempfile.gettempdir())) - temporary == set()
+    assert list(tmp_path.iterdir()) == []
     assert limits.children(os.getpid()) == []
 
 

@@ -576,9 +576,9 @@ def sandbox():
         yield pool
 
 
-def judge(sandbox, text: str) -> Execution:
+def judge(sandbox, text: str, cpu_s: float = 5.0) -> Execution:
     program, reference = split(text)
-    return sandbox.run(Job(program, reference, limits=Limits(cpu_s=1.0)))
+    return sandbox.run(Job(program, reference, limits=Limits(cpu_s=cpu_s)))
 
 
 @pytest.mark.parametrize("name", [*HONEST, *(pytest.param(name, marks=needs_numpy) for name in NUMPY)])
@@ -590,7 +590,7 @@ def test_right_programs_pass_split(sandbox, name):
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs_numpy if "numpy" in FORGED[n] else ()) for n in FORGED])
 def test_forged_answers_are_not_believed(sandbox, name):
-    execution = judge(sandbox, FORGED[name])
+    execution = judge(sandbox, FORGED[name], cpu_s=0.5)
     assert execution.trust == "split"
     assert execution.ended != "judge_error"
     assert not any(test.outcome in ("passed", "judge_error") for test in execution.tests), execution
