@@ -111,6 +111,17 @@ def test_more_samples_are_asked_for_before_anything_is_sampled(rlvr, tmp_path):
     assert "pass@8" in err
 
 
+@pytest.mark.parametrize(("missing", "said"), [("fcntl", "needs fork"), ("torch", "'.[train]'")])
+def test_what_this_machine_lacks_is_a_sentence(rlvr, monkeypatch, missing, said):
+    def lacking(*_args, **_options):
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(cli, "app", lacking)
+    code, _, err = rlvr("score", "x")
+    assert code == 2
+    assert said in err
+
+
 @given(st.lists(st.integers(1, 99), min_size=1, max_size=4), st.lists(st.integers(0, 9), min_size=1, max_size=3))
 def test_values_after_one_option_become_options_of_their_own(ks, seeds):
     words = ["evaluate", "model", "--k", *map(str, ks), "--out", "x", "--seeds", *map(str, seeds), "--n", "4"]

@@ -68,9 +68,15 @@ def main() -> None:
         print(f"rlvr: {_message(error)}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "transformers", "tokenizers", "safetensors"):
+        if error.name in ("fcntl", "resource"):
+            need = "judging programs needs fork, which this system does not have; use Linux, macOS or WSL"
+        elif error.name in ("torch", "transformers", "tokenizers", "safetensors"):
+            need = (
+                f"sampling and training need {error.name}: install the extra train, for instance pip install '.[train]'"
+            )
+        else:
             raise
-        print(f"rlvr: sampling and training need {error.name}: pip install 'rlvr[train]'", file=sys.stderr)
+        print(f"rlvr: {need}", file=sys.stderr)
         sys.exit(2)
     except (FloatingPointError, RunStoppedError) as stop:
         print(f"rlvr: stopped. {stop}", file=sys.stderr)
