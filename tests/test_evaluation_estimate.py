@@ -118,3 +118,9 @@ def test_seeds_are_pooled_and_their_spread_is_reported():
     assert found["pass@1"]["value"] == pytest.approx(0.5)
     assert found["pass@1_by_seed"] == {"0": 0.5, "1": 0.5, "mean": 0.5, "std": 0.0}
     assert "pass@1_by_seed" not in summarise(TASKS[:1], rows("a", "+"), (1,))
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.9812, 1.0), (0.0, 0.0, 0.0188)])
+def test_two_hundred_of_two_hundred_is_not_certainty(value, low, high):
+    found = interval([value] * 200)
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((value, low, high), abs=1e-4)

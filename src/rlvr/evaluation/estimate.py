@@ -10,6 +10,8 @@ import numpy as np
 from rlvr.records import Json, Task
 
 RESAMPLES = 2000
+_Z = 1.959964
+"""Of 95 % of a normal distribution."""
 GROUPINGS = ("dataset", "split", "depth")
 """Facts in `Task.meta` by which results are also reported, where tasks differ in them."""
 
@@ -31,8 +33,15 @@ def check_ks(ks: Sequence[int], samples: int) -> None:
 
 
 def interval(values: Sequence[float], seed: int = 0) -> dict[str, float]:
-    """Mean over problems with a 95 % bootstrap interval (percentiles of 2,000 resamples of the problems)."""
+    """Mean over problems with a 95 % bootstrap interval (percentiles of 2,000 resamples of the problems).
+
+    Where all problems are right, or all wrong, resamples cannot differ and Wilson's interval is given (1927).
+    """
     array = np.asarray(values, dtype=np.float64)
+    if array.min() == array.max() and array[0] in (0.0, 1.0):
+        unseen = _Z**2 / (len(array) + _Z**2)
+        low, high = (1.0 - unseen, 1.0) if array[0] else (0.0, unseen)
+        return {"value": float(array[0]), "low": _rounded(low), "high": _rounded(high)}
     picks = np.random.default_rng(seed).integers(0, len(array), size=(RESAMPLES, len(array)))
     low, high = np.percentile(array[picks].mean(axis=1), [2.5, 97.5])
     return {"value": _rounded(array.mean()), "low": _rounded(low), "high": _rounded(high)}
