@@ -428,3 +428,13 @@ def test_a_prompt_without_room_for_an_answer_is_named_before_the_first_step(reci
     asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}})
     with pytest.raises(ValueError, match="prompt of task endless"):
         train(asked, tmp_path / "run", display)
+
+
+def test_tests_that_a_program_could_forge_are_refused_unless_the_recipe_allows_them(recipe, tmp_path):
+    task = next(iter(Programs("train", depths=(1,)))).to_json()
+    task["reference"]["tests"] = ["import inspect\nassert inspect.signature(solve)"]
+    write_lines(tmp_path / "T.jsonl", [task])
+    sections = {**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}}
+    with pytest.raises(ValueError, match="trust 'split' refuses it"):
+        room.resolve(recipe(sections))
+    assert len(room.resolve(recipe(sections, "trust=any")).tasks) == 1

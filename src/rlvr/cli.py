@@ -300,7 +300,7 @@ def audit_tests(
     mutants: Annotated[int, typer.Option(min=1, help="Wrong programs for each task, at most.")] = 12,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Workers = 0,
-    isolation: Isolation = "process",
+    isolation: Isolation = "auto",
 ) -> None:
     """How strong are the tests? Judge small mutants of each reference solution: those that pass would be rewarded.
 

@@ -1,6 +1,22 @@
 """From what a sandbox saw of a program to a verdict, the same for every verifier that runs programs."""
 
-from rlvr.records import Execution, Outcome, Verdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rlvr.judge.extraction import RULES
+from rlvr.records import Execution, Outcome, Task, Verdict
+from rlvr.registry import unknown
+
+
+@contextmanager
+def checking(task: Task) -> Iterator[None]:
+    """For a verifier's `check`: its `ValueError` names the task, and so does one about the extraction rule."""
+    try:
+        yield
+        if task.extraction not in RULES:
+            raise ValueError(unknown("extraction rule", task.extraction, RULES))
+    except ValueError as error:
+        raise ValueError(f"task {task.id}: {error}") from error
 
 
 def no_answer(tests: int, rule: str) -> Verdict:

@@ -28,11 +28,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlvr.judge import cases
-from rlvr.judge.extraction import RULES, extract
+from rlvr.judge.extraction import extract
 from rlvr.records import Completion, Job, Task, Verdict
-from rlvr.registry import unknown
 from rlvr.sandboxes import Sandbox
-from rlvr.verifiers._programs import no_answer, verdict_of
+from rlvr.verifiers._programs import checking, no_answer, verdict_of
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,8 @@ class Stdio:
 
     def check(self, task: Task) -> None:
         """Raises `ValueError` that names the task where its reference cannot be used, or not on this machine."""
-        try:
+        with checking(task):
             cases.plan(task.reference)
-            if task.extraction not in RULES:
-                raise ValueError(unknown("extraction rule", task.extraction, RULES))
-        except ValueError as error:
-            raise ValueError(f"task {task.id}: {error}") from error
 
     def judge(self, task: Task, completion: Completion, sandbox: Sandbox) -> Verdict:
         return self.judge_many([(task, completion)], sandbox)[0]

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlvr.judge import assembly
-from rlvr.judge.extraction import RULES, extract
+from rlvr.judge.extraction import extract
 from rlvr.records import Completion, Job, Task, Verdict
 from rlvr.registry import unknown
 from rlvr.sandboxes import Sandbox
-from rlvr.verifiers._programs import no_answer, verdict_of
+from rlvr.verifiers._programs import checking, no_answer, verdict_of
 
 _TRUSTS = ("any", "split")
 
@@ -38,17 +38,13 @@ class UnitTests:
 
     def check(self, task: Task) -> None:
         """Raises `ValueError` that names the task where its reference cannot be used."""
-        try:
+        with checking(task):
             plan = assembly.plan(task.reference)
             if self.trust == "split" and plan.trust != "split":
                 raise ValueError(
                     f"trust 'split' refuses it, since {plan.why_shared}, which two processes cannot; a program could "
                     "forge the result (trust 'any' judges it and says so in every verdict)"
                 )
-            if task.extraction not in RULES:
-                raise ValueError(unknown("extraction rule", task.extraction, RULES))
-        except ValueError as error:
-            raise ValueError(f"task {task.id}: {error}") from error
 
     def judge(self, task: Task, completion: Completion, sandbox: Sandbox) -> Verdict:
         return self.judge_many([(task, completion)], sandbox)[0]
