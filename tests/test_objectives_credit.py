@@ -31,11 +31,11 @@ def rollout(reward, text="    return s\n", tokens=(5, 6, 1), finish="stop", answ
 
 
 def test_a_row_is_exactly_what_was_sampled():
-    made = row(rollout(1.0, tokens=(5, 6, 1)), 0.25, 2.0)
+    made = row(rollout(1.0, tokens=(5, 6, 1)), 0.25)
     assert made.tokens == (7, 8, 5, 6, 1)
     assert made.mask == (False, False, True, True, True)
     assert made.logprobs == (0.0, 0.0, -0.5, -0.5, -0.5)
-    assert (made.credit, made.weight, made.group, made.policy) == (0.25, 2.0, "t", 3)
+    assert (made.credit, made.weight, made.group, made.policy) == (0.25, 1.0, "t", 3)
 
 
 def test_forced_tokens_are_context_and_not_learned():

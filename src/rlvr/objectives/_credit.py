@@ -3,6 +3,7 @@
 import ast
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rlvr.records import Completion, Example, Rollout
 
@@ -22,7 +23,7 @@ def judged(group: Sequence[Rollout]) -> list[Rollout]:
     return [rollout for rollout in group if rollout.reward is not None]
 
 
-def row(rollout: Rollout, credit: float, weight: float = 1.0) -> Example:
+def row(rollout: Rollout, credit: float) -> Example:
     """The training row of a rollout's last completion: exactly the tokens that were sampled."""
     completion = rollout.completion
     prompt = len(completion.prompt_tokens)
@@ -32,7 +33,6 @@ def row(rollout: Rollout, credit: float, weight: float = 1.0) -> Example:
         tokens=completion.prompt_tokens + completion.tokens,
         mask=(False,) * prompt + mask,
         credit=credit,
-        weight=weight,
         logprobs=None if logprobs is None else (0.0,) * prompt + logprobs,
         group=rollout.task.id,
         policy=completion.policy,
@@ -46,19 +46,7 @@ def merged(rows: Sequence[Example]) -> list[Example]:
         key = (example.tokens, example.mask, example.credit, example.policy)
         first, weight = found.get(key, (example, 0.0))
         found[key] = (first, weight + example.weight)
-    return [
-        Example(
-            first.tokens,
-            first.mask,
-            first.credit,
-            weight,
-            first.logprobs,
-            first.reference,
-            first.group,
-            first.policy,
-        )
-        for first, weight in found.values()
-    ]
+    return [replace(first, weight=weight) for first, weight in found.values()]
 
 
 def distinct_programs(group: Sequence[Rollout]) -> list[Rollout]:
