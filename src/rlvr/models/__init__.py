@@ -3,6 +3,7 @@
 from rlvr.models._adapters import merged
 from rlvr.models._initial import Matched, initialise
 from rlvr.models._loading import build, check, load, start
+from rlvr.models._precision import autocast, is_half
 from rlvr.models._process import quiet, use_threads
 from rlvr.models._saving import restore, save
 from rlvr.models._tokenizers import train_tokenizer
@@ -13,9 +14,11 @@ __all__ = [
     "Matched",
     "Model",
     "Row",
+    "autocast",
     "build",
     "check",
     "initialise",
+    "is_half",
     "load",
     "merged",
     "quiet",

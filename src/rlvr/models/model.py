@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -45,6 +45,8 @@ class Model:
     tokenizer: Any
     adapter: Adapter | None = None
     """Of a network with an adapter, which is then all that is saved."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products, whoever computes them: see `autocast`."""
 
     @property
     def device(self) -> torch.device:
