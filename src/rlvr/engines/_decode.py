@@ -37,7 +37,7 @@ def decode(model: Model, requests: Sequence[Request], version: int) -> list[list
     was_training = model.network.training
     model.network.eval()
     try:
-        # Around all tokens: as long as it is open it keeps the weights in half precision, which inference_mode prevents.
+        # Around all tokens: while it is open the weights are kept in half precision, which inference_mode prevents.
         with autocast(model.device.type, model.precision):
             _fill(model, requests, samples)
     finally:

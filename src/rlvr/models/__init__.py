@@ -2,7 +2,7 @@
 
 from rlvr.models._adapters import merged
 from rlvr.models._initial import Matched, initialise
-from rlvr.models._loading import build, check, load, start
+from rlvr.models._loading import build, load, start, whole
 from rlvr.models._precision import autocast, is_half
 from rlvr.models._process import quiet, use_threads
 from rlvr.models._saving import restore, save
@@ -16,7 +16,6 @@ __all__ = [
     "Row",
     "autocast",
     "build",
-    "check",
     "initialise",
     "is_half",
     "load",
@@ -27,4 +26,5 @@ __all__ = [
     "start",
     "train_tokenizer",
     "use_threads",
+    "whole",
 ]
