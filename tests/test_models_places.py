@@ -293,6 +293,49 @@ def test_a_tokenizer_of_ones_own_is_one_command(rlvr, tmp_path):
 
 
 @pytest.mark.slow
+def test_every_command_that_takes_a_model_takes_an_adapter_and_a_run_of_one(rlvr, tiny, tmp_path):
+    models.save(tiny(), tmp_path / "base", {})
+    demonstrations = {"name": "programs:demonstrations", "depths": [1], "limit": 20}
+    recipe = {
+        "command": "train",
+        "steps": 2,
+        "batch_size": 4,
+        "model": {"path": str(tmp_path / "base"), "lora": {"rank": 2, "alpha": 4}},
+        "tasks": demonstrations,
+        "objective": {"name": "sft"},
+        "optimizer": {"lr": 1e-2},
+    }
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe))
+    run, asked = tmp_path / "run", ("--tasks", "programs:validation", "--limit", 2, "--max-tokens", 8)
+    assert rlvr("train", tmp_path / "r.yaml", "--out", run)[0] == 0
+    adapter = run / "checkpoints" / "step_2" / "model"
+    assert not (adapter / "config.json").exists()
+    said = {}
+    for name, path in {"run": run, "adapter": adapter}.items():
+        code, said[name] = rlvr("generate", path, *asked, "--out", tmp_path / f"generated_{name}")
+        assert code == 0
+        assert rlvr("evaluate", path, *asked, "--out", tmp_path / f"evaluated_{name}")[0] == 0
+        assert rlvr("merge", path, "--out", tmp_path / f"merged_{name}")[0] == 0
+        again = ("train", tmp_path / "r.yaml", f"model.path={path}", "--out")
+        assert rlvr(*again, tmp_path / f"further_{name}")[0] == 0
+        assert rlvr(*again, tmp_path / f"whole_{name}", "model.lora=null")[0] == 0
+        assert (tmp_path / f"whole_{name}" / "checkpoints" / "step_2" / "model" / "model.safetensors").exists()
+    assert f"{run} is a run, of which checkpoints/step_2 is taken, the newest" in said["run"]
+    assert "is a run" not in said["adapter"]
+    plan = json.loads((tmp_path / "evaluated_run" / "plan.json").read_text())
+    assert plan["checkpoint"].endswith("checkpoints/step_2 is taken, the newest")
+    for kind in ("generated", "evaluated"):
+        rows = [(tmp_path / f"{kind}_{name}" / "generations.jsonl").read_text() for name in said]
+        assert rows[0] == rows[1]
+    models.save(tiny(seed=9), tmp_path / "base", {})
+    for command in (("generate", run, *asked), ("merge", adapter), ("train", tmp_path / "r.yaml", f"model.path={run}")):
+        code, said_then = rlvr(*command, "--out", tmp_path / "refused")
+        assert code == 2
+        assert "was trained on other weights than those of" in said_then
+        assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.slow
 def test_an_adapter_is_merged_by_one_command_and_a_whole_model_is_not(rlvr, tiny, tmp_path):
     models.save(tiny(), tmp_path / "base", {})
     section = Model(path=str(tmp_path / "base"), lora=Lora(rank=2))
