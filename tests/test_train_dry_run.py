@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from conftest import architecture
 from training import DPO, GRPO, SFT
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -51,6 +52,17 @@ def test_with_the_data_the_arithmetic_is_exact(data):
     assert "all together 60 prompts, 240 sequences, at most 15 optimizer steps" in told
     assert "checkpoints/cycle_N after 3 steps, of which at most 2 stay" in told
     assert "# missing  tasks" not in told
+
+
+def test_a_tokenizer_and_weights_for_an_architecture_that_are_not_here_are_missing(recipe, tmp_path):
+    model = {"architecture": architecture("llama"), "tokenizer": {"path": str(tmp_path / "bpe")}}
+    (tmp_path / "bpe").mkdir()
+    asked = recipe({**SFT, "model": {**model, "init_checkpoint": str(tmp_path / "w.pt")}})
+    missing = [line for line in comments(describe(asked)) if line.startswith("# missing")]
+    assert missing == [
+        f"# missing  tokenizer {tmp_path / 'bpe'} (the folder holds none)",
+        f"# missing  init_checkpoint {tmp_path / 'w.pt'} (nothing is there)",
+    ]
 
 
 def test_of_a_run_as_the_model_it_says_which_checkpoint_would_be_taken(recipe, warm):

@@ -40,8 +40,7 @@ def describe(recipe: TrainRecipe) -> str:
     start = recipe.model
     while start.recipe is not None:
         start = start.recipe.model
-    if start.path is not None and (why := places.absent(start.path)):
-        lacking.append(why)
+    lacking += places.absent(start)
     found = shape(recipe.model)
     lines = [resolved(recipe).rstrip(), ""]
     lines += _named("run", _arithmetic(recipe, parts))

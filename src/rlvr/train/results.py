@@ -119,7 +119,7 @@ def _checkpoints(facts: Mapping[str, Any], best: Best) -> list[str]:
     if last := facts.get("checkpoint"):
         lines.append(f"Last: `{last}`. Each is a model that transformers loads: `{last}/model`.")
         taken = "best" if found else "last"
-        lines.append(f"A command that is given this folder as a model takes the {taken}; `{last}` in it names one.")
+        lines.append(f"As a model this folder stands for its {taken} checkpoint, and `{last}` inside it for that one.")
     return lines or ["There is no checkpoint yet."]
 
 
