@@ -77,18 +77,22 @@ def test_logprobs_are_those_of_a_plain_forward_of_the_sequence(tiny, kind, tempe
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_what_samples_rounds_as_what_learns_does(tiny, kind):
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", "bfloat16"), pytest.param("cuda", "auto", marks=pytest.mark.gpu)]
+)
+def test_what_samples_rounds_as_what_learns_does(tiny, kind, device, precision):
     """On a GPU both compute in half precision; here both are told to."""
-    model = replace(tiny(kind), precision="bfloat16")
+    model = replace(tiny(kind), precision=precision)
+    model.network.to(device)
     (completions,) = complete(model, [request("a", PROMPTS[0], range(16), 24)]).values()
     examples = [Example(c.prompt_tokens + c.tokens, mask_of(c), logprobs=padded(c)) for c in completions]
     gaps = {}
-    for precision in ("bfloat16", "float32"):
-        learner = Learner(replace(model, precision=precision), Optimizer(), 1, 1.0)
+    for name in (precision, "float32"):
+        learner = Learner(replace(model, precision=name), Optimizer(), 1, 1.0)
         measured = learner.measured(examples, "start", model.network)
         pairs = [(e.start, e.logprobs, e.mask) for e in measured]
-        gaps[precision] = np.mean([abs(a - b) for row in pairs for a, b, on in zip(*row, strict=True) if on])
-    assert 0 < gaps["bfloat16"] < gaps["float32"] / 2
+        gaps[name] = np.mean([abs(a - b) for row in pairs for a, b, on in zip(*row, strict=True) if on])
+    assert 0 < gaps[precision] < gaps["float32"] / 2
 
 
 def mask_of(completion):

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -155,6 +156,37 @@ def test_frozen_weights_are_chosen_by_pattern(tiny, tmp_path):
         models.start(Model(path=path, freeze=["layers.0"]), path, (), 0, tmp_path / "none", print)
     with pytest.raises(ValueError, match="leaves nothing to learn"):
         models.start(Model(path=path, freeze=["*"]), path, (), 0, tmp_path / "none", print)
+
+
+def test_the_kernel_of_attention_is_the_recipes(tiny, tmp_path):
+    models.save(tiny("mistral"), tmp_path / "model", {})
+    path = str(tmp_path / "model")
+    starts = [
+        (Model(path=path, attention="eager"), path),
+        (Model(architecture=architecture("llama"), tokenizer=Tokenizer(), attention="eager"), None),
+    ]
+    for section, start in starts:
+        model = models.start(section, start, ["x"] * 9, 0, tmp_path / "none", print)
+        assert model.network.config._attn_implementation == "eager"
+    assert models.load(path).network.config._attn_implementation == "sdpa"
+
+
+def test_an_architecture_learns_where_a_loaded_model_would(monkeypatch, tmp_path):
+    """On the GPU, where there is one."""
+    monkeypatch.setattr("rlvr.models._loading._device", lambda: "meta")
+    section = Model(architecture=architecture("llama"), tokenizer=Tokenizer())
+    assert models.start(section, None, ["x"] * 9, 0, tmp_path / "none", print).device.type == "meta"
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="the package is here")
+def test_a_kernel_of_attention_that_is_not_here_is_an_error_that_names_its_package(tiny, tmp_path):
+    models.save(tiny(), tmp_path / "model", {})
+    with pytest.raises(
+        ValueError, match=r"model cannot be loaded: FlashAttention2 .* package .*FlashAttention2 .*inst"
+    ):
+        models.load(str(tmp_path / "model"), attention="flash_attention_2")
+    with pytest.raises(ValueError, match=r"cannot build the architecture 'llama': FlashAttention2"):
+        models.build(architecture("llama"), tiny().tokenizer, 0, attention="flash_attention_2")
 
 
 def test_a_vocabulary_may_be_larger_than_the_tokenizers_and_not_smaller(tokenizer):

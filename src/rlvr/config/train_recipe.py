@@ -71,6 +71,8 @@ class Model(_Section):
     """Patterns of names of weights that do not learn, such as `*.embed_tokens.*`."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the weights in training; auto: float32, and on a GPU under an adapter, which is float32, the checkpoint's."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = "auto"
+    """The kernel of attention, by transformers' name; auto: transformers' own choice."""
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
