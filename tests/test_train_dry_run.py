@@ -108,9 +108,9 @@ def test_an_adapter_needs_a_fraction_and_says_what_it_lacks(recipe, monkeypatch)
         peak[given] = float(re.search(r"# memory   about ([\d.]+) GiB", told)[1])
     assert peak["null"] > 100 > 30 > peak["{rank: 16}"] > peak["{rank: 16, four_bit: true}"] + 8
     assert "# missing  the package bitsandbytes for model.lora" in told
+    assert "of an adapter, 33 layers" in told
     told = describe(recipe(GRPO, name, "model.attention=flash_attention_2"))
     assert ("# missing  the package flash_attn for model.attention" in told) == (find_spec("flash_attn") is None)
-    assert "of an adapter, 33 layers" in told
 
 
 SIZES = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}

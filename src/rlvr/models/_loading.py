@@ -59,8 +59,8 @@ def load(path: str, dtype: str = "auto", *, lora: Lora | None = None, attention:
     """Load a folder (a model's, an adapter's, or a run's, see `Model.place`), local or `s3://`, or a hub id.
 
     dtype: `auto` is float32 on a CPU and the checkpoint's own on a GPU. lora: what a recipe says about the adapter.
-    attention: as in a recipe. Raises `FileNotFoundError` or `ValueError` that says what was looked for, or what is wrong
-    with it.
+    attention: as in a recipe. Raises `FileNotFoundError` or `ValueError` that says what was looked for, or what is
+    wrong with it.
     """
     place = _places.find(path)
     folder = _adapter_folder(place)
