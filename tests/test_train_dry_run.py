@@ -100,6 +100,11 @@ def test_the_reference_is_counted_where_the_objective_needs_one(recipe, sections
     assert ("reference " in told) == counted["reference"]
 
 
+def test_the_recipe_for_a_gpu_of_40_gb_needs_less_than_that():
+    told = "\n".join(comments(describe(load_recipe(recipes() / "sft_lora_7b.yaml"))))
+    assert float(re.search(r"# memory   about ([\d.]+) GiB", told)[1]) < 35
+
+
 def test_an_adapter_needs_a_fraction_and_says_what_it_lacks(recipe, monkeypatch):
     name = "model.path=org/model-7B"
     peak = {}
