@@ -78,11 +78,11 @@ FORGERIES = {
     ),
     "names that were not asked for": (
         "def add(a, b):\n    return 0\n"
-        "from rlvr.judge import handles\nreal = handles.Peer._reply\n"
+        "from rlvr.judge import peer\nreal = peer.Peer._reply\n"
         "def reply(self, value, *rest):\n"
         "    if isinstance(value, tuple) and len(value) == 4 and isinstance(value[3], dict):\n"
         "        value[3]['abs'] = lambda x: 0\n        value[3]['__builtins__'] = {}\n"
-        "    return real(self, value, *rest)\nhandles.Peer._reply = reply"
+        "    return real(self, value, *rest)\npeer.Peer._reply = reply"
     ),
     "an endless answer": "import os\ndef add(a, b):\n    while True: os.write(3, b'\\x00' * 4096)",
     "an enormous announcement": "import os\ndef add(a, b):\n    os.write(3, b'\\xff\\xff\\xff\\xff=')\n    os._exit(0)",

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from rlvr.judge import standins, telltales
 from rlvr.judge.candidate import MODULE, load
 from rlvr.judge.failures import TESTS, classify, shorten
-from rlvr.judge.handles import Peer
+from rlvr.judge.peer import Peer
 from rlvr.judge.standins import is_remote
 from rlvr.judge.wire import Gone, read_frame, write_frame
 
