@@ -122,13 +122,13 @@ def _parts(
 
 
 def _splits(plugin: str) -> list[str]:
-    roles: dict[str, str] = getattr(registry.find("tasks", plugin), "ROLES", {})
+    roles: dict[str, str] = getattr(registry.task_class(plugin), "ROLES", {})
     return [split for split, kind in roles.items() if kind != "any" and split not in ASIDE]
 
 
 def _part(name: str, source: str | None, form: str | None, licence: str | None) -> Part:
     plugin, named = registry.task_source(name)
-    forms = getattr(registry.find("tasks", plugin), "FORMS", ())
+    forms = getattr(registry.task_class(name), "FORMS", ())
     if form is not None and forms and form not in forms:
         raise ValueError(registry.unknown(f"form of {plugin}", form, forms))
     given = {"source": source} if source is not None and has_option(name, "source") else {}
@@ -136,7 +136,7 @@ def _part(name: str, source: str | None, form: str | None, licence: str | None) 
     tasks = read(name, source=source, form=form)
     split = getattr(opened, "part", named.get("split", "all"))
     path = named.get("source", "").replace("\\", "/").rpartition("/")[2].removesuffix(".gz")
-    dataset = path.rpartition(".")[0] or plugin
+    dataset = path.rpartition(".")[0] or plugin.partition(":")[0].rpartition(".")[2]
     return Part(
         name=name,
         dataset=dataset,
