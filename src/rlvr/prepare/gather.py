@@ -12,21 +12,28 @@ from rlvr.records import Json, Task
 from rlvr.storage import dump_line
 from rlvr.tasks import load
 
+UNKNOWN = "unknown"
+
 LICENCES = {
+    "aime": UNKNOWN,
     "allenai_rlvr": "ODC-BY-1.0",
+    "apps": UNKNOWN,
     "codecontests": "CC-BY-4.0",
     "cruxeval": "MIT",
     "gsm8k": "MIT",
     "humaneval": "MIT",
     "humaneval_plus": "Apache-2.0",
+    "if_multi_constraints": UNKNOWN,
     "ifbench": "ODC-BY-1.0",
     "ifeval": "Apache-2.0",
+    "livecodebench": UNKNOWN,
     "math": "MIT",
     "mbpp": "CC-BY-4.0",
     "mbpp_plus": "Apache-2.0",
     "programs": "Apache-2.0",
 }
-"""Of the data sets whose publisher states one. Rows may state their own in `meta.licence`."""
+"""What the publishers of the data sets state, as far as that is certain: texts of contests belong to others than those
+who collected them. Rows may state their own in `meta.licence`."""
 
 ASIDE = ("prompt", "demonstrations")
 """Splits that are asked for by name only: MBPP's worked examples, and generated texts that nobody judges."""
@@ -155,8 +162,9 @@ def _unusable(error: Any) -> str:
 
 
 def _licence(name: str, plugin: str, tasks: Sequence[Task]) -> str:
-    own = {task.meta.get("licence", task.meta.get("license")) or LICENCES.get(plugin) for task in tasks}
-    if None in own:
+    default = LICENCES.get(plugin, UNKNOWN)
+    own = {task.meta.get("licence", task.meta.get("license")) or default for task in tasks}
+    if UNKNOWN in own:
         raise ValueError(
             f"{name}: no licence is known for its data; say under which one it may be used with --licence, "
             "or write it into meta.licence of each row"
