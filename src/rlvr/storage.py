@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
+from rlvr import extras
 from rlvr.records import Json, Record
 
 R = TypeVar("R", bound=Record)
@@ -197,6 +198,5 @@ def _filesystem(path: str | Path) -> Any:
     try:
         return fsspec.filesystem(scheme)
     except (ImportError, ValueError) as error:
-        raise LookupError(
-            f"{path}: cannot read {scheme}:// ({error}); install it with: pip install 'rlvr[{scheme}]'"
-        ) from error
+        need = f"; it needs: {extras.install('s3')}" if scheme == "s3" else ""
+        raise LookupError(f"{path}: cannot read {scheme}:// ({error}){need}") from error
