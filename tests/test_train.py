@@ -107,12 +107,16 @@ def test_an_alarm_that_stops_leaves_a_checkpoint_and_says_why(recipe, display, t
     assert "alarm: zero_contrast_share is" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path):
-    once = ("optimizer.epochs=1", "optimizer.minibatch=0", "sampling.temperature=0.8")
+@pytest.mark.parametrize(
+    ("precision", "gap"), [("float32", 1e-5), pytest.param("bfloat16", 2e-3, marks=pytest.mark.slow)]
+)
+def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path, precision, gap):
+    once = ("optimizer.epochs=1", "optimizer.minibatch=0", "sampling.temperature=0.8", f"compute.precision={precision}")
     train(recipe(GRPO, *once), tmp_path / "run", display)
     learned = [row for row in rows(tmp_path / "run" / "metrics.jsonl") if row["examples"]]
     assert learned
-    assert all(row["logprob_gap"] < 1e-5 and row["clip_share"] == 0 for row in learned)
+    assert all(row["logprob_gap"] < gap for row in learned)
+    assert precision == "bfloat16" or all(row["clip_share"] == 0 for row in learned)
 
 
 @pytest.mark.slow

@@ -73,5 +73,7 @@ def merge(
     loaded = models.load(model)
     if loaded.adapter is None:
         raise ValueError(f"{model} is a whole model, with no adapter to merge")
+    if loaded.checkpoint:
+        print(loaded.checkpoint)
     models.save(models.merged(loaded), out, {"merged": model, "base": loaded.adapter.base})
     print(f"model: {out}")

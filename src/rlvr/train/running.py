@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from rlvr import models
@@ -118,7 +119,13 @@ def _start(
             train(section.recipe, warmup, display, resume=resume, sandbox=shared)
         path = str(warmup)
     texts = texts_of(parts.tasks[: section.tokenizer.documents if section.tokenizer else 0])
-    return models.start(section, path, texts, recipe.seed, run.path / "base", run.log)
+
+    def tell(sentence: str) -> None:
+        display.say(sentence)
+        run.log(sentence)
+
+    model = models.start(section, path, texts, recipe.seed, run.path / "base", tell)
+    return replace(model, precision=recipe.compute.precision)
 
 
 def _unmarked(recipe: TrainRecipe) -> str:
