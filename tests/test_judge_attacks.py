@@ -285,6 +285,53 @@ def test_tests_do_not_swallow_that_the_program_left(sandbox):
     assert [test.outcome for test in execution.tests] == ["early_exit", "early_exit"]
 
 
+SHARED = {
+    "no report": b"abc",
+    "a report that is nothing": b"null",
+    "a report too deep to read": b"[" * 200_000,
+    "a report of other types": b'{"ended": "finished", "why": 3, "tests": [1], "whys": {}, "telltales": []}',
+    "a report of no test": b'{"ended": "finished", "why": "", "tests": [], "whys": {}, "telltales": []}',
+    "a failure of the judge": b'{"ended": "judge_error", "why": "", "tests": [], "whys": {}, "telltales": []}',
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_a_program_writes_in_the_place_of_the_report_is_its_own_failure(sandbox, name):
+    """Where tests share its process it can forge a pass; what it cannot is to cost anybody else anything."""
+    program = (
+        f"import os\ndata = {SHARED[name]!r}\nfor n in range(5, 64):\n    try: os.pwrite(n, data, 0)\n"
+        "    except OSError: pass\nos._exit(0)"
+    )
+    reference = {"style": "asserts", "tests": ["import threading\nassert add(2, 3) == 5"]}
+    execution = sandbox.run(Job(program, reference, limits=QUICK))
+    assert (execution.trust, execution.ended) == ("shared", "early_exit")
+
+
+def test_a_program_that_shares_its_process_has_no_line_of_the_judge():
+    """What it closes, floods or writes records into is its own; the worker that it ran in judges the next one."""
+    reference = {"style": "asserts", "tests": ["import threading\nassert add(2, 3) == 5"]}
+    spoil = (
+        "import os, socket\nfor n in range(3, 64):\n    try:\n        s = socket.socket(fileno=n)\n        {0}\n"
+        "    except OSError: pass\ndef add(a, b):\n    return 0"
+    )
+    flood = "s.setblocking(False)\n        while True: s.send(b'\\xff' * 4096)"
+    with Local(workers=1).open() as sandbox:
+        assert passed(sandbox.run(Job("def add(a, b):\n    return a + b", reference, limits=QUICK)))
+        worker = sandbox._workers[0]._process.pid
+        for spoiling in ("s.shutdown(socket.SHUT_RDWR)", flood):
+            execution = sandbox.run(Job(spoil.format(spoiling), reference, limits=QUICK))
+            assert execution.ended in ("early_exit", "finished") and not passed(execution)
+            assert passed(sandbox.run(Job(f"def add(a, b):\n    return a + b  # {spoiling!r}", REFERENCE)))
+        assert sandbox._workers[0]._process.pid == worker
+
+
+def test_a_message_that_cannot_be_shown_is_a_failed_test(sandbox):
+    for error in ("SystemExit", "KeyboardInterrupt", "MemoryError"):
+        program = f"class Z:\n    def __str__(s): raise {error}\n    __repr__ = __str__\ndef add(a, b):\n    return Z()"
+        reference = {"style": "asserts", "tests": ["got = add(2, 3)\nassert got == 5, got"]}
+        assert sandbox.run(Job(program, reference, limits=QUICK)).tests[0].outcome == "wrong_answer"
+
+
 def test_a_function_of_the_tests_cannot_be_opened(sandbox):
     reference = {
         "style": "asserts",
