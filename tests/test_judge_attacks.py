@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -276,6 +277,36 @@ def test_every_program_starts_alone(sandbox):
     reference = {"style": "asserts", "tests": ["assert add(1, 2) == [[], '', set(), [0, 1, 2, 3], None, True]"]}
     for program in (look, look + "\n"):
         assert sandbox.run(Job(program, reference)).tests[0].outcome == "passed"
+
+
+def test_no_program_leaves_a_mark_on_a_file_that_the_next_one_has():
+    """Byte ranges that are locked, and flags, stay as long as the file is open anywhere: a whole program fits in."""
+    mark = (
+        "import fcntl, os, struct\n"
+        "def lock(n): fcntl.fcntl(n, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, 4711, 12, 0))\n"
+        "def add(a, b):\n    for n in range(64):\n        for use in (lock, lambda n: fcntl.flock(n, fcntl.LOCK_SH),\n"
+        "                    lambda n: fcntl.fcntl(n, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)):\n"
+        "            try: use(n)\n            except OSError: pass"
+    )
+    look = (
+        "import fcntl, os, struct\ndef add(a, b):\n    file = os.open('/dev/null', os.O_RDWR)\n"
+        "    found = fcntl.fcntl(file, 36, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 4711, 12, 0))\n"
+        "    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    return [struct.unpack('hhqqi4x', found)[0] == fcntl.F_UNLCK,"
+        " fcntl.fcntl(0, fcntl.F_GETFL) & (os.O_APPEND | os.O_NONBLOCK)]"
+    )
+    with Local(workers=1).open() as sandbox:
+        for again in range(2):
+            run(sandbox, f"{mark}  # {again}")
+            assert "got [True, 0]" in run(sandbox, f"{look}  # {again}").tests[0].why
+
+
+def test_whoever_has_the_tests_sleep_ends_with_its_own_limit(sandbox):
+    reference = {"style": "asserts", "tests": ["import time\nassert add(time.sleep) == 5"]}
+    began = time.monotonic()
+    execution = sandbox.run(Job("def add(sleep):\n    sleep(1000)", reference, limits=Limits(cpu_s=0.5, wall_s=0.5)))
+    assert execution.tests[0].outcome == "timeout"
+    assert time.monotonic() - began < 30
 
 
 def test_tests_do_not_swallow_that_the_program_left(sandbox):

@@ -712,6 +712,25 @@ FORGED = {
         "    return meta('X', (), {'__eq__': lambda s, o: True})()\n---\n"
         "import abc\nclass Thing(abc.ABC): pass\nassert f(lambda g, x: g(x), Thing()) == 3"
     ),
+    "a class made by whatever calls what it is given": (
+        "def f(apply):\n    return apply(type, 'X', (), {'__eq__': lambda s, o: True})()\n---\n"
+        "assert f(lambda g, *args: g(*args)) == 3"
+    ),
+    "a getter made by whatever calls what it is given": (
+        "def f(apply, getter, g):\n    return apply(apply(getter, '__globals__'), g)['secret']\n---\n"
+        "import operator\nsecret = 42\ndef g(): pass\n"
+        "assert f(lambda f, *args: f(*args), operator.attrgetter, g) == secret"
+    ),
+    "a number that is another one each time": (
+        "class Z:\n    said = 0\n    def __float__(s):\n        s.said += 1\n"
+        "        return [0.0, -0.5, 0.0][s.said - 1]\ndef f(cs):\n    return Z()\n---\nimport math\n"
+        "cs = [1.0, 2.0, 3.0]\nx = f(cs)\nassert abs(sum(c * math.pow(x, i) for i, c in enumerate(cs))) < 1e-6"
+    ),
+    "a number whose powers and products are what is wanted": (
+        "class Z:\n    def __init__(s, x): s.x = x\n    __pow__ = __mul__ = __rmul__ = __add__ = lambda s, o: s.x\n"
+        "def f(x):\n    return Z(x)\n---\nassert abs(f(2.0) ** 2 - 2.0) < 1e-6\n---\n"
+        "x = f(2.0)\nassert abs(x * x - 2.0) < 1e-6\n---\nassert 3.0 * f(2.0) == 2.0"
+    ),
     "names that are no names": (
         "import os\nframe = b'=t3;s8;finisheds0;d2;i5;Ns1;fi1;'\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\n"
         "---\nassert f == 1"

@@ -184,7 +184,7 @@ class Zygote:
         place, walls = self._place(job["limits"])
 
         def serve() -> NoReturn:
-            walls.enter(0, *place.outputs, theirs.fileno(), job["program"])
+            walls.enter(place.input, *place.outputs, theirs.fileno(), job["program"])
             self.ready.serve(_taken(4))
 
         pid = _fork(self.jail, serve)
@@ -199,7 +199,7 @@ class Zygote:
         place, walls = self._place(job["limits"])
 
         def serve() -> NoReturn:
-            walls.enter(0, *place.outputs, self.reports.fileno(), theirs.fileno(), job["program"], report)
+            walls.enter(place.input, *place.outputs, self.reports.fileno(), theirs.fileno(), job["program"], report)
             tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), _taken(5), 6)
 
         pid = _fork(self.jail, serve)
