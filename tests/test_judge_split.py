@@ -786,6 +786,23 @@ def test_forged_answers_are_not_believed(sandbox, name):
     assert not any(test.outcome in ("passed", "judge_error") for test in execution.tests), execution
 
 
+@pytest.mark.parametrize(
+    ("setup", "spoil"),
+    [
+        ("import decimal\nthing = decimal.getcontext()\nright = lambda: decimal.Decimal(2) / 3 > 0.666", "x.prec = 1"),
+        ("import sys\nthing = sys.path\nright = lambda: len(sys.path) > 0", "x.clear()"),
+        ("import json\nthing = json._default_encoder\nright = lambda: json.dumps([1, 2]) == '[1, 2]'",
+         "x.item_separator = ';'"),
+    ],
+)  # fmt: skip
+def test_a_program_does_not_reach_the_tests_of_the_next_one(sandbox, setup, spoil):
+    """Through what tests hand over that is not only theirs."""
+    reference = {"style": "asserts", "setup": setup, "tests": ["assert f(thing) == 3\nassert right()"]}
+    programs = [f"def f(x):\n    {spoil}\n    return 0", "def f(x):\n    return 3"]
+    executions = sandbox.run_many([Job(program, reference) for program in programs])
+    assert [execution.tests[0].outcome for execution in executions] == ["wrong_answer", "passed"]
+
+
 # What needs one process, the reason that is given, and its line.
 UNSPLITTABLE = {
     "class A(Base): pass\nassert A()": "derive the class 'A' from 'Base' (line 1)",

@@ -131,8 +131,8 @@ class Worker:
                 for number, job in enumerate(jobs)
             ]
             cases = len(plan.cases) if isinstance(plan, Cases) else 0
-            # A file of pytest leaves much behind: each program gets a tests' process of its own for it.
-            together = plan.trust == "split" and not (isinstance(plan, Plan) and plan.suite)
+            # Through tests that leave something behind, a program could reach the next one's.
+            together = plan.trust == "split" and plan.plain
             for group in [rows] if together else [[row] for row in rows]:
                 head = {"trust": plan.trust, "plain": plan.plain, "cases": cases, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())
@@ -237,7 +237,10 @@ class _Reports:
             end = 4 + int.from_bytes(self._buffer[:4], "big")
             if len(self._buffer) < end:
                 break
-            report = json.loads(self._buffer[4:end])
+            try:
+                report = json.loads(self._buffer[4:end])
+            except ValueError as error:
+                raise EOFError("no report, so nobody knows what else that process would say") from error
             self.by_job[report["job"]] = report
             self._buffer = self._buffer[end:]
 
