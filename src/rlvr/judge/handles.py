@@ -95,7 +95,7 @@ class Handles:
 
     def load(self, tag: int, decoder: Decoder, depth: int) -> Any:
         if tag == ord("h"):
-            return self.mine[decoder.number()]
+            return decoder.hand(self.mine[decoder.number()])
         if tag == ord("E"):
             return self._exception_class(decoder.number(), decoder.get(depth + 1), decoder.get(depth + 1))
         if tag == ord("k") and not self._guarded:

@@ -7,7 +7,7 @@ from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import standins, telltales
+from rlvr.judge import guards, standins, telltales
 from rlvr.judge.codec import MalformedError, TooLargeError
 from rlvr.judge.decoding import Decoder, refill
 from rlvr.judge.encoding import Encoder
@@ -43,10 +43,13 @@ class Peer:
     ) -> None:
         self.gone = False
         self.telltales: set[str] = set()
+        self.turns = 0
+        """How often something was asked that may have changed an object."""
         self.results: list[Any] = []
         """What the first two calls since the last `clear` returned, for messages."""
         self.operations: dict[str, Operation] = operations(guarded=guarded)
         self._handles = Handles(self, guarded=guarded)
+        self._hand = guards.handed if guarded else _as_it_is
         self._line = Line(descriptor)
         self._printed = printed
         self._show = show
@@ -60,6 +63,7 @@ class Peer:
         Raises `Gone`, what the other side raised, or `TooLargeError`.
         """
         with self._lock:
+            self.turns += operation != "special" or args[0] not in standins.CONVERSIONS
             request = Encoder(self._handles.export)
             request.put((operation, target, args, kwargs))
             self._send(_ASK, request.frame())
@@ -83,7 +87,7 @@ class Peer:
             self._answer(self._receive())
 
     def _answer(self, frame: bytes) -> None:
-        decoder = Decoder(frame, self._handles.load, start=1)
+        decoder = Decoder(frame, self._handles.load, start=1, hand=self._hand)
         try:
             operation, target, args, kwargs = decoder.value()
             known = list(decoder.containers)
@@ -180,6 +184,10 @@ class Peer:
         self.telltales.add("forged_record")
         self.gone = True
         raise Gone
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _as_error(stop: StopIteration) -> RuntimeError:

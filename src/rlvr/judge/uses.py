@@ -35,7 +35,10 @@ class Uses:
     def is_plain(self) -> bool:
         """Whether running it changes nothing outside its own names."""
         for node in splitting.nodes(self.tree):
-            if isinstance(node, ast.Attribute) and (not isinstance(node.ctx, ast.Load) or node.attr.startswith("__")):
+            # What modules keep for themselves has such names.
+            if isinstance(node, ast.Attribute) and (not isinstance(node.ctx, ast.Load) or node.attr.startswith("_")):
+                return False
+            if isinstance(node, ast.ImportFrom) and any(alias.name.startswith("_") for alias in node.names):
                 return False
             if isinstance(node, ast.Name) and node.id in _FAR_REACHING:
                 return False
