@@ -39,12 +39,8 @@ _KNOWN = {_FUNCTION: standins.FUNCTION, _METHOD: standins.METHOD, _GENERATOR: st
 _LONGEST_TEXT = 20_000
 
 
-class Asking(Protocol):
-    """The end of the channel that a stand-in asks through."""
-
-    telltales: set[str]
-
-    def ask(self, operation: str, target: int | None, *args: Any, **kwargs: Any) -> Any: ...
+class Asking(standins.Asks, Protocol):
+    """As stand-ins need it, which can also be told that what came was forged."""
 
     def forged(self) -> NoReturn: ...
 
