@@ -12,8 +12,9 @@ import torch
 from conftest import architecture
 from training import GRPO, OBJECTIVES, RAFT, SFT, assert_equal_records, dying_at, in_child, record, rows, status
 
-from rlvr import batches, models
+from rlvr import models
 from rlvr import train as room
+from rlvr.batches import live as live_batches
 from rlvr.learner import checkpoints
 from rlvr.learner.step import Learner
 from rlvr.records import Execution
@@ -199,7 +200,7 @@ def test_a_batch_that_was_half_sampled_is_not_sampled_again(recipe, display, tmp
     train(asked, tmp_path / "whole", display)
 
     def killed():
-        batches.judge = dying_at(7, batches.judge)
+        live_batches.judge = dying_at(7, live_batches.judge)
         train(asked, tmp_path / "cut", display)
 
     assert in_child(killed) == -signal.SIGKILL

@@ -9,7 +9,7 @@ from conftest import architecture
 from training import DPO, GRPO, SFT
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr import models
+from rlvr import extras, models
 from rlvr.config import load_recipe
 from rlvr.config.train_recipe import Lora, Model
 from rlvr.judge import languages
@@ -167,7 +167,7 @@ def test_compilers_and_packages_that_this_machine_lacks_are_listed_together(reci
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     missing = [line for line in comments(describe(asked)) if line.startswith("# missing")]
     assert [line.split(" (")[0] for line in missing] == [
-        "# missing  the tracker wandb needs the package wandb: pip install 'rlvr[trackers]'",
+        f"# missing  the tracker wandb needs the package wandb: {extras.install('trackers')}",
         "# missing  a judge for 2 tasks",
     ]
     assert "there is no g++" in missing[1]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
+from rlvr import extras
 from rlvr.records import Json, Record
 
 R = TypeVar("R", bound=Record)
@@ -198,6 +199,5 @@ def remote(path: str | Path) -> tuple[Any, str]:
     try:
         return fsspec.url_to_fs(str(path))
     except (ImportError, ValueError) as error:
-        raise LookupError(
-            f"{path}: cannot read {scheme}:// ({error}); install it with: pip install 'rlvr[{scheme}]'"
-        ) from error
+        need = f"; it needs: {extras.install('s3')}" if scheme == "s3" else ""
+        raise LookupError(f"{path}: cannot read {scheme}:// ({error}){need}") from error
