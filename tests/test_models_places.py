@@ -114,14 +114,19 @@ def test_what_does_not_match_is_told_and_left_as_it_was(tiny, tmp_path):
     deeper = tiny(seed=4, num_hidden_layers=3, intermediate_size=40)
     torch.save(deeper.network.state_dict(), tmp_path / "x.pt")
     mine, before = tiny(seed=5), tiny(seed=5)
-    told = []
-    section = Model(
-        architecture=architecture("llama"), tokenizer=Tokenizer(vocab_size=300), init_checkpoint=str(tmp_path / "x.pt")
-    )
-    texts = ["def f(x):\n    return x\n"] * 20
-    models.start(section, None, texts, 5, tmp_path / "none", told.append)
+    models.save(deeper, tmp_path / "run" / "checkpoints" / "step_4" / "model", {})
+    told, texts = [], ["def f(x):\n    return x\n"] * 20
+    for place in ("x.pt", "run"):
+        section = Model(
+            architecture=architecture("llama"),
+            tokenizer=Tokenizer(vocab_size=300),
+            init_checkpoint=str(tmp_path / place),
+        )
+        models.start(section, None, texts, 5, tmp_path / "none", told.append)
     assert "weights matched" in told[0]
     assert "of shape" in told[0]
+    assert told[1] == f"{tmp_path / 'run'} is a run, of which checkpoints/step_4 is taken, the newest"
+    assert told[2].startswith(f"init_checkpoint {tmp_path / 'run'}: ")
     found = models.initialise(mine.network, str(tmp_path / "x.pt"))
     assert all("layers.2." in name for name in found.unexpected)
     assert {name.split(".")[-2] for name in found.wrong_shape} == {"up_proj", "gate_proj", "down_proj"}

@@ -106,6 +106,8 @@ def start(
         tokenizer = load_tokenizer(given.path) if given.path else train_tokenizer(texts, given.vocab_size)
         model = build(section.architecture, tokenizer, seed, dtype, section.attention)
         if section.init_checkpoint is not None:
+            if taken := _places.find(section.init_checkpoint).checkpoint:
+                tell(taken)
             tell(f"init_checkpoint {section.init_checkpoint}: {initialise(model.network, section.init_checkpoint)}")
         # Drawn on the CPU: a seed gives the same weights whatever they are trained on.
         model.network.to(_device())

@@ -91,6 +91,10 @@ def _check_ranks(recipe: TrainRecipe, *, stored: bool = False) -> None:
             "processes share. Train it in one process (without torchrun), or learn in several from what is there: "
             "SFT, DPO on given pairs, stored samples (--rereward)"
         )
+    if recipe.model.lora is not None and recipe.model.lora.four_bit:
+        raise ValueError(
+            f"weights of 4 bits cannot be shared by {ranks.world()} processes; leave lora.four_bit out, or train in one"
+        )
     if recipe.evaluation.tasks:
         raise ValueError(
             f"evaluation.tasks are sampled, which {ranks.world()} processes that share their weights cannot do; leave "
