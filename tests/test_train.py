@@ -290,9 +290,9 @@ def test_ctrl_c_at_the_command_line_is_exit_code_130_with_a_checkpoint(recipe, t
 
 
 def test_resuming_a_finished_run_changes_nothing(recipe, display, tmp_path):
-    train(recipe(), tmp_path / "run", display)
+    train(recipe(GRPO, "steps=1"), tmp_path / "run", display)
     before = record(tmp_path / "run")
-    train(recipe(), tmp_path / "run", display, resume=True)
+    train(recipe(GRPO, "steps=1"), tmp_path / "run", display, resume=True)
     assert record(tmp_path / "run") == before
 
 
@@ -393,7 +393,7 @@ def test_a_recipe_that_fails_before_its_first_step_leaves_the_folder_free(recipe
 def test_other_tasks_are_noticed_on_resume(recipe, display, tmp_path):
     tasks = list(Programs("train", depths=(1,), limit=8))
     write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks])
-    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}})
+    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}}, "steps=1")
     train(asked, tmp_path / "run", display)
     write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks[:5]])
     with pytest.raises(ValueError, match="the tasks have changed since this run began"):
