@@ -500,6 +500,101 @@ with Quiet() as quiet:
     raise KeyError('k')
 assert quiet.seen == (KeyError, "'k'")
 """,
+    "lists, dicts and numbers with more to them": """
+from collections import Counter
+class Stack(list):
+    limit = 3
+    def push(self, x):
+        if len(self) == self.limit:
+            raise OverflowError(x)
+        self.append(x)
+        return self
+    def top(self):
+        return self[-1]
+    @property
+    def total(self):
+        return sum(self)
+class Shout(list):
+    def append(self, x):
+        super().append(x.upper())
+class Caseless(dict):
+    def __setitem__(self, k, v):
+        super().__setitem__(k.lower(), v)
+    def __getitem__(self, k):
+        return super().__getitem__(k.lower())
+    def __contains__(self, k):
+        return super().__contains__(k.lower())
+class Zero(dict):
+    def __missing__(self, k):
+        return 0
+class Tags(set):
+    def tag(self, x):
+        self.add(x.lower())
+        return self
+class Bag(Counter):
+    def top(self):
+        return self.most_common(1)[0][0]
+class V(tuple):
+    def __new__(cls, *a):
+        return super().__new__(cls, a)
+    def __add__(self, o):
+        return V(*map(sum, zip(self, o)))
+    def dot(self, o):
+        return sum(x * y for x, y in zip(self, o))
+class Mod(int):
+    def __new__(cls, n):
+        return super().__new__(cls, n % 7)
+    def __add__(self, o):
+        return Mod(int(self) + int(o))
+def fill(s):
+    s.append(7)
+    return s
+---
+s = Stack()
+assert s.push(1) is s and s.push(2).top() == 2 and s == [1, 2] and len(s) == 2 and s.total == 3
+s.append(5)
+assert s.total == 8 and s.pop() == 5 and s[0] == 1 and s.top() == 2 and isinstance(s, Stack) and isinstance(s, list)
+s.limit = 2
+try:
+    s.push(9)
+    assert False
+except OverflowError:
+    pass
+assert fill(s) == [1, 2, 7] and s[-1] == 7 and s.top() == 7
+---
+import copy
+s = Stack([1])
+t, u = copy.copy(s), copy.deepcopy(s)
+t.push(2)
+assert s == [1] and t == [1, 2] and u == [1] and Stack([3, 4]).total == 7
+---
+u = Shout()
+u.append('a')
+u.extend('b')
+assert u == ['A', 'b']
+c = Caseless()
+c['A'] = 1
+assert c['a'] == 1 and 'A' in c and dict(c) == {'a': 1}
+z = Zero()
+z['a'] += 2
+assert z['a'] == 2 and z['b'] == 0 and z == {'a': 2}
+---
+t = Tags()
+assert t.tag('A').tag('b') == {'a', 'b'} and 'a' in t and len(t) == 2
+b = Bag('aab')
+b.update('bbb')
+assert b.top() == 'b' and b['a'] == 2 and b['none'] == 0
+---
+assert V(1, 2) + V(1, 1) == V(2, 3) == (2, 3) and V(1, 2).dot(V(3, 4)) == 11 and Mod(5) + Mod(4) == 2 and Mod(9) == 2
+---
+class Own(list):
+    def double(self):
+        self[:] = [2 * x for x in self]
+mine = Own([1])
+assert fill(mine) is mine and mine == [1, 7]
+mine.double()
+assert fill(mine) == [2, 14, 7]
+""",
     "paths of its own": """
 class path:
     def __init__(self, text):
@@ -730,6 +825,23 @@ FORGED = {
         "class Z:\n    def __init__(s, x): s.x = x\n    __pow__ = __mul__ = __rmul__ = __add__ = lambda s, o: s.x\n"
         "def f(x):\n    return Z(x)\n---\nassert abs(f(2.0) ** 2 - 2.0) < 1e-6\n---\n"
         "x = f(2.0)\nassert abs(x * x - 2.0) < 1e-6\n---\nassert 3.0 * f(2.0) == 2.0"
+    ),
+    "a list of its own that holds everything": (
+        "class L(list):\n    __contains__ = __bool__ = lambda s, *o: True\n    __len__ = lambda s: 3\n"
+        "    __iter__ = lambda s: iter([3])\n    __getitem__ = lambda s, i: 3\n    __eq__ = lambda s, o: True\n"
+        "def f(*a):\n    return L()\n---\nassert 3 in f(1)\n---\nassert len(f(1)) == 3\n---\n"
+        "assert list(f(1)) == [3]\n---\nassert f(1)[0] == 3\n---\nassert f(1) == [3]\n---\nassert f(1)"
+    ),
+    "a list that the tests have made and got as an answer": (
+        "class Solution(list):\n    f = lambda s, x: s\n    g = lambda s, x: [s]\n"
+        "    __contains__ = lambda s, o: True\n    __len__ = lambda s: 3\n    __getitem__ = lambda s, i: 3\n---\n"
+        "assert 3 in Solution().f(1)\n---\nassert len(Solution().f(1)) == 3\n---\nassert 3 in Solution().g(1)[0]"
+        "\n---\nassert Solution().f(1)[0] == 3"
+    ),
+    "a number of its own whose difference is nothing": (
+        "class F(float):\n    __sub__ = __rsub__ = __abs__ = __round__ = lambda s, *o: 0.0\n"
+        "    __eq__ = __lt__ = lambda s, o: True\n    __hash__ = None\n---\nassert abs(F(1) - 0.5) < 1e-6\n---\n"
+        "assert F(1) == 0.5\n---\nassert round(F(1), 2) == 0.0"
     ),
     "names that are no names": (
         "import os\nframe = b'=t3;s8;finisheds0;d2;i5;Ns1;fi1;'\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\n"

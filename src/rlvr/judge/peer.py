@@ -7,7 +7,7 @@ from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import guards, standins, telltales
+from rlvr.judge import guards, standins, telltales, views
 from rlvr.judge.codec import MalformedError, TooLargeError
 from rlvr.judge.decoding import Decoder, refill
 from rlvr.judge.encoding import Encoder
@@ -121,7 +121,7 @@ class Peer:
         return reply.frame()
 
     def _result(self, frame: bytes, containers: list[Any]) -> Any:
-        decoder = Decoder(frame, self._handles.load, containers, start=1)
+        decoder = Decoder(frame, self._handles.load, containers, start=1, hand=views.seen_again)
         value = decoder.value()
         while not decoder.ended():
             number, contents = decoder.value(), decoder.value()
