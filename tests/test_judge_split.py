@@ -684,6 +684,13 @@ import numpy as np
 assert apply(np.sqrt, np.array([4.0, 9.0])).tolist() == [2.0, 3.0] and apply(np.int64, 3) == 3
 assert draw().shape == (3,)
 """,
+    "only the program uses sympy": """
+import sympy
+def f(n):
+    return sympy.factorial(n), sympy.Rational(1, 2), sympy.true, sympy.Float(0.5), sympy.isprime(7)
+---
+assert f(4) == (24, 0.5, True, 0.5, True) and f(3)[0] - 6 == 0
+""",
     "only the program uses numpy": """
 import numpy as np
 def f(xs):
@@ -692,7 +699,35 @@ def f(xs):
 assert f([1, 2, 3]) == 14.0
 """,
 }
-needs_numpy = pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="needs numpy")
+OBJECTS_OF_TESTS = """
+def lower(n):
+    return n - 1, 2 * n, n == 5, 5 == n, abs(n), n in [1, 5], float(n), n < 9
+def has(xs):
+    return 3 in xs
+---
+class N:
+    def __init__(self, n):
+        self.n = n
+    def __sub__(self, o):
+        return N(self.n - o)
+    def __rmul__(self, k):
+        return self.n * k
+    def __eq__(self, o):
+        return self.n == o
+    def __abs__(self):
+        return self.n
+    __float__ = lambda self: float(self.n)
+    def __lt__(self, o):
+        return self.n < o
+    def __contains__(self, x):
+        return x == self.n
+less, twice, same, other, size, among, number, below = lower(N(5))
+assert less.n == 4 and (twice, same, other, size, among, number, below) == (10, True, True, 5, True, 5.0, True)
+assert has(N(3)) and not has(N(4))
+"""
+needs_numpy = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("numpy", "sympy"))), reason="needs numpy and sympy"
+)
 
 # Each would pass if the tests believed it.
 FORGED = {
@@ -883,6 +918,11 @@ def judge(sandbox, text: str, cpu_s: float = 5.0) -> Execution:
     return sandbox.run(Job(program, reference, limits=Limits(cpu_s=cpu_s)))
 
 
+def test_objects_of_the_tests_are_what_they_say_in_the_program(sandbox):
+    execution = judge(sandbox, OBJECTS_OF_TESTS)
+    assert (execution.trust, [test.why for test in execution.tests if test.outcome != "passed"]) == ("split", [])
+
+
 @pytest.mark.parametrize("name", [*HONEST, *(pytest.param(name, marks=needs_numpy) for name in NUMPY)])
 def test_right_programs_pass_split(sandbox, name):
     execution = judge(sandbox, {**HONEST, **NUMPY}[name])
@@ -931,6 +971,9 @@ UNSPLITTABLE = {
     "import tempfile\nwith tempfile.TemporaryDirectory() as d:\n    assert f(d)": "share files (TemporaryDirectory)",
     "import warnings\nwith warnings.catch_warnings(record=True):\n    assert f()": "watch warnings",
     "import pickle\nassert pickle.dumps(f())": "pickle objects",
+    "if f:\n    import pandas as pd\nassert f(pd.DataFrame())": "use tables of pandas (pandas) (line 2)",
+    "r = f(1)\nr.children.append(2)": "change what an object holds (append) (line 2)",
+    "g = f()\ng.rows[0][1] = 5": "change what an object holds (an item of an attribute) (line 2)",
 }
 
 
@@ -948,6 +991,7 @@ def test_what_two_processes_cannot_is_named_with_its_line(test):
         "class A:\n    pass\nassert f(A())",
         "from unittest.mock import Mock, patch\nwith patch('builtins.input', Mock()):\n    assert f()",
         "import random\nrandom.seed(0)\nassert f(random.random())",
+        "x, seen = f(), []\nseen.append(x)\nx.pop()\nx[3] = 4\nassert seen",
         "x = f()\nx.value = 3\nassert setattr(x, 'y', 1) is None",
         "assert open",
     ],

@@ -9,6 +9,7 @@ import builtins
 import sys
 import types
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
 from rlvr.judge import decoding, standins, views
@@ -37,12 +38,14 @@ _ATOMS = (int, float, str, bytes, complex)
 # Numbers of classes that need no description, and of classes themselves.
 _FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
 _KNOWN = {_FUNCTION: standins.FUNCTION, _METHOD: standins.METHOD, _GENERATOR: standins.GENERATOR}
+_OF_SYMPY = ("sympy.core.numbers", "sympy.logic.boolalg")
 _LONGEST_TEXT = 20_000
 
 
 class Asking(Protocol):
     """The end of the channel that a stand-in asks through."""
 
+    guarded: bool
     telltales: set[str]
     turns: int
 
@@ -76,6 +79,9 @@ class Handles:
         base = next((base for base in _BASES if issubclass(type(value), base)), None)
         if isinstance(value, types.TracebackType):
             value = None
+        elif type(value).__module__ in _OF_SYMPY and (plain := _of_sympy(value)) is not None:
+            encoder.put(plain, depth)
+            return
         if value is None:
             encoder.put(None)
         elif standins.is_remote(value):
@@ -94,10 +100,11 @@ class Handles:
         elif isinstance(value, BaseException):
             self._export_error(value, encoder, depth)
         elif base and type(value) is not base:
+            kind: Any = type(value)
             changing = views.is_changing(value)
             if changing and encoder.known(value):
                 return
-            equality = next(cls for cls in type(value).__mro__ if "__eq__" in vars(cls))
+            equality = next(cls for cls in kind.__mro__ if "__eq__" in vars(cls))
             odd = equality.__module__ not in sys.stdlib_module_names
             tag = b"V" if changing else b"v"
             encoder.out.append(tag + b"%x;%x;%x;" % (self._number(value), self._class_of(value), odd))
@@ -228,6 +235,15 @@ class Handles:
             number = self._numbers[id(value)] = len(self.mine)
             self.mine.append(value)
         return number
+
+
+def _of_sympy(value: Any) -> Any:
+    """The plain number or truth that is equal to one of sympy; None for other formulas."""
+    if value.is_Boolean:
+        return bool(value) if value in (True, False) else None
+    if value.is_Rational:
+        return int(value) if value.is_Integer else Fraction(int(value.p), int(value.q))
+    return float(value) if value.is_Float else None
 
 
 def _describe_error(error: BaseException) -> tuple[str, int, bool]:

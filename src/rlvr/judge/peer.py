@@ -42,6 +42,7 @@ class Peer:
         stops: bool = True,
     ) -> None:
         self.gone = False
+        self.guarded = guarded
         self.telltales: set[str] = set()
         self.turns = 0
         """How often something was asked that may have changed an object."""

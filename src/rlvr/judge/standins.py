@@ -52,6 +52,7 @@ VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "e
 
 
 class _Asks(Protocol):
+    guarded: bool
     telltales: set[str]
     turns: int
     """How often something was asked that may have changed an object."""
@@ -265,8 +266,7 @@ def specials_of(cls: type) -> list[str]:
 
 def _ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
     if isinstance(stand_in, RemoteType):
-        space = _own_space(stand_in)
-        return space["_Remote__of"].ask(operation, space["_Remote__number"], *args, **kwargs)
+        return _peer_of(stand_in).ask(operation, handle_of(stand_in), *args, **kwargs)
     return stand_in._Remote__peer.ask(operation, stand_in._Remote__handle, *args, **kwargs)
 
 
@@ -282,14 +282,14 @@ def _special(name: str) -> Callable[..., Any]:
         return _ask(self, "special", name, *args, **kwargs)
 
     def compare(self: Any, other: Any) -> Any:
-        if is_remote(other):
+        if is_remote(other) or _is_of_tests(self):
             return _ask(self, "special", name, other)
         if other is not None:
-            self._Remote__peer.telltales.add("odd_return_type")
+            _peer_of(self).telltales.add("odd_return_type")
         return NotImplemented
 
     def contains(self: Any, item: Any) -> bool:
-        if is_remote(item) or _is_made(self):
+        if is_remote(item) or _is_made(self) or _is_of_tests(self):
             return bool(_ask(self, "special", name, item))
         return any(other is item or other == item for other in self)
 
@@ -297,19 +297,22 @@ def _special(name: str) -> Callable[..., Any]:
         if _differs(self) or _differs(other):
             return _as_difference(_ask(self, "special", name, other, *more))
         # What plain data does not have (a path's `/ "name"`), tests do not use on an answer that should be plain.
-        if _is_made(self) or is_remote(other) or not hasattr(type(other), DIFFERENCES[name]):
+        allowed = _is_made(self) or is_remote(other) or _is_of_tests(self)
+        if allowed or not hasattr(type(other), DIFFERENCES[name]):
             return _ask(self, "special", name, other, *more)
         if not _is_asked_for(type(self)) or type(other).__module__ == "numpy":
-            self._Remote__peer.telltales.add("odd_return_type")
+            _peer_of(self).telltales.add("odd_return_type")
             return NotImplemented
         return _as_difference(_ask(self, "special", name, other, *more))
 
     def measure(self: Any, *args: Any) -> Any:
+        if _is_of_tests(self):
+            return _ask(self, "special", name, *args)
         if name in CONVERSIONS and isinstance(self, Remote) and not _is_made(self):
             value = _said_before(self, name, args)
         elif name in _PRODUCTS and _is_unknown(self):
             if not all(map(is_remote, args)):
-                self._Remote__peer.telltales.add("odd_return_type")
+                _peer_of(self).telltales.add("odd_return_type")
                 return NotImplemented
             return _as_difference(_ask(self, "special", name, *args))
         else:
@@ -329,6 +332,15 @@ def _special(name: str) -> Callable[..., Any]:
     if name in _MEASURES:
         return measure
     return {"__contains__": contains, "__enter__": enter}.get(name, forward)
+
+
+def _peer_of(stand_in: Any) -> _Asks:
+    return _own_space(stand_in)["_Remote__of"] if isinstance(stand_in, RemoteType) else stand_in._Remote__peer
+
+
+def _is_of_tests(stand_in: Any) -> bool:
+    """Whether it stands for an object of the tests, in the program's process: whatever that says is right."""
+    return not _peer_of(stand_in).guarded
 
 
 def _said_before(stand_in: Remote, name: str, args: tuple[Any, ...]) -> Any:
