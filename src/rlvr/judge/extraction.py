@@ -103,8 +103,8 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
     2. `begin_done`: between `[BEGIN]` and `[DONE]` where there are such marks; either may be missing.
     3. `fence`: of the fenced blocks marked as Python (of all unmarked ones where none is), the last that defines a
        function or class other than tests, since models repeat and correct themselves, and put tests and examples of
-       use after the program; the last one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
-       `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
+       use after the program; the last one where none defines anything. `unclosed_fence`: the block ran to the end of
+       the text. `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
     4. `bare`: the whole text where it is a program, starts as one, or has the margin of a function's body;
        `bare_after_prose`: from the first line that defines or imports something.
     The rules that fired are joined by `+`, as in `thinking+fence`. A tag or mark in quotes is a text of the program.
