@@ -961,6 +961,31 @@ def test_a_program_does_not_reach_the_tests_of_the_next_one(sandbox, setup, spoi
     assert [execution.tests[0].outcome for execution in executions] == ["wrong_answer", "passed"]
 
 
+def test_what_is_freed_late_does_not_talk_to_the_next_program(sandbox):
+    """A generator of one task's tests ends where garbage is collected, and then asks for an object of its program."""
+    late = {
+        "style": "asserts",
+        "tests": [
+            """
+def source(thing):
+    try:
+        while True:
+            yield 1
+    finally:
+        thing.close()
+things = [Thing(n) for n in range(9)]
+kept = [source(things[-1])]
+kept.append(kept)
+assert next(kept[0]) == 1"""
+        ],
+    }
+    busy = {"style": "asserts", "tests": ["x = [[n] for n in range(5000)]\nassert f(5000) == len(x)"]}
+    thing = "class Thing:\n    def __init__(self, n):\n        pass\n    def close(self):\n        pass\n# "
+    for again in range(3):
+        assert sandbox.run(Job(f"{thing}{again}", late)).tests[0].outcome == "passed"
+        assert sandbox.run(Job(f"def f(x):\n    return x\n# {again}", busy)).tests[0].outcome == "passed"
+
+
 # What needs one process, the reason that is given, and its line.
 UNSPLITTABLE = {
     "class A(Base): pass\nassert A()": "derive the class 'A' from 'Base' (line 1)",

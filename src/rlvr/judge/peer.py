@@ -63,6 +63,8 @@ class Peer:
 
         Raises `Gone`, what the other side raised, or `TooLargeError`.
         """
+        if self.gone:
+            raise Gone
         with self._lock:
             self.turns += operation != "special" or args[0] not in standins.CONVERSIONS
             request = Encoder(self._handles.export)
@@ -81,6 +83,10 @@ class Peer:
             if args and args[0] == "__call__" and len(self.results) < 2:
                 self.results.append(value)
             return value
+
+    def hang_up(self) -> None:
+        """Ask nothing more: what is freed later, a generator with a `finally`, must not talk to the next program."""
+        self.gone = True
 
     def answer_all(self) -> NoReturn:
         """Answer requests until the other side hangs up, which raises `Gone`."""
