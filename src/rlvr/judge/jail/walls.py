@@ -44,7 +44,7 @@ class Jail:
 
     def entering(self, side: str) -> list[limits.Step]:
         """By which a fresh fork is confined: `program` or `tests`."""
-        return [*self._going_to(side), *([self.crowd.enter] if side == "program" else ())]
+        return [*self._going_to(side), partial(self.crowd.enter, side)]
 
     def tasks(self, side: str, processes: int) -> int | None:
         """The rlimit on processes and threads of this user by which a side has at most so many."""
@@ -88,8 +88,7 @@ class Jail:
         self._settle(side)
 
     def _settle(self, side: str) -> tuple[int, ...]:
-        if side == "program":
-            self.crowd.own(self.folders[side])
+        self.crowd.own(self.folders[side], side)
         return folders.mark(self.folders[side])
 
 
