@@ -217,7 +217,8 @@ def test_where_there_are_no_walls_neither_programs_nor_tests_are_root(tmp_path):
     own.chmod(0o600)
     tests = [
         "import os\nassert f() != os.getuid() != 0",
-        f"try:\n    open({str(own)!r}, 'w')\n    assert False\nexcept PermissionError:\n    assert f",
+        f"import os\ntry:\n    os.open({str(own)!r}, os.O_WRONLY)\n    assert 0\nexcept PermissionError:\n    assert f",
+        "import os\nos.mkdir('here')\nassert os.listdir('.') == ['here'] and f",
     ]
     checker = "import os, sys\nsys.exit(os.getuid() == 0)"
     jobs = [
