@@ -218,11 +218,11 @@ def test_where_there_are_no_walls_neither_programs_nor_tests_are_root(tmp_path):
     tests = [
         "import os\nassert f() != os.getuid() != 0",
         f"import os\ntry:\n    os.open({str(own)!r}, os.O_WRONLY)\n    assert 0\nexcept PermissionError:\n    assert f",
-        "import os\nos.mkdir('here')\nassert os.listdir('.') == ['here'] and f",
+        "import os\nos.mkdir(os.path.abspath('here'))\nassert os.listdir('.') == ['here'] and f",
     ]
     checker = "import os, sys\nsys.exit(os.getuid() == 0)"
     jobs = [
-        Job("import os\nf = os.getuid", {"style": "asserts", "tests": tests}),
+        Job("import os, tempfile\nf = os.getuid\ntempfile.mkdtemp()", {"style": "asserts", "tests": tests}),
         Job("print(1)", {"cases": [{"stdin": "", "stdout": "1"}], "checker": "program", "program": checker}),
     ]
     with Local(workers=1, isolation="process").open() as pool:

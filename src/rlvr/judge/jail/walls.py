@@ -36,6 +36,8 @@ class Jail:
         for path in self.folders.values():
             os.mkdir(path, 0o700)
         self.crowd = limits.Crowd()
+        if self.crowd.users:
+            os.chmod(folder, 0o711)
         self._marks = {side: self._settle(side) for side in folders.SIDES}
         self._feel_at_home("program")
 
