@@ -30,6 +30,17 @@ CASES = {
     "done alone": (f"{F}[DONE]\n[BEGIN]\nmore", F, "begin_done+bare"),
     "thinking": (f"<think>```python\n1/0\n```</think>\n```python\n{F}```", F, "thinking+fence"),
     "thinking opened by the prompt": (f"hm, def g(): 1\n</think>\n{F}", "\n" + F, "thinking+bare"),
+    "tests after it": (f"```python\n{F}```\nTests:\n```python\ndef test_f():\n    assert f(1) == 1\n```", F, "fence"),
+    "marks that it prints": (
+        "```python\ndef f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n```",
+        "def f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n",
+        "fence",
+    ),
+    "tags that it looks for": (
+        '<think>a "b"</think>\n```python\ndef f(x):\n    return x.split("</think>")[-1].split("<think>")\n```',
+        'def f(x):\n    return x.split("</think>")[-1].split("<think>")\n',
+        "thinking+fence",
+    ),
     "bare": (F, F, "bare"),
     "bare body": ('    if s == "":\n        return 0\n', '    if s == "":\n        return 0\n', "bare"),
     "windows and a byte-order mark": ("\ufeff" + F.replace("\n", "\r\n"), F, "bare"),

@@ -91,7 +91,7 @@ CALLS = (
     "finit_module", "delete_module", "reboot", "swapon", "swapoff", "quotactl", "personality", "ptrace",
     "process_vm_readv", "process_vm_writev", "mount", "umount2", "pivot_root", "open_tree", "move_mount", "fsopen",
     "fsmount", "mount_setattr", "setns", "unshare", "clone3", "acct", "syslog", "settimeofday", "name_to_handle_at",
-    "open_by_handle_at", "fanotify_init", "memfd_secret", "pidfd_getfd",
+    "open_by_handle_at", "fanotify_init", "memfd_secret", "pidfd_getfd", "io_setup",
 )  # fmt: skip
 
 
@@ -207,6 +207,27 @@ def test_where_there_are_no_walls_the_attacks_are_real():
     names = ("tcp", "udp", "an abstract socket", "a socket in the file system", "a secret file", "a file outside")
     results = attack("process", {name: ATTACKS[name] for name in names})
     assert {name for name in names if results[name] != "through"} == set()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give them users of their own")
+def test_where_there_are_no_walls_neither_programs_nor_tests_are_root(tmp_path):
+    """Nor the same user: tests are often written by models, too, and so are checkers."""
+    own = tmp_path / "own"
+    own.write_text("x")
+    own.chmod(0o600)
+    tests = [
+        "import os\nassert f() != os.getuid() != 0",
+        f"import os\ntry:\n    os.open({str(own)!r}, os.O_WRONLY)\n    assert 0\nexcept PermissionError:\n    assert f",
+        "import os\nos.mkdir(os.path.abspath('here'))\nassert os.listdir('.') == ['here'] and f",
+    ]
+    checker = "import os, sys\nsys.exit(os.getuid() == 0)"
+    jobs = [
+        Job("import os, tempfile\nf = os.getuid\ntempfile.mkdtemp()", {"style": "asserts", "tests": tests}),
+        Job("print(1)", {"cases": [{"stdin": "", "stdout": "1"}], "checker": "program", "program": checker}),
+    ]
+    with Local(workers=1, isolation="process").open() as pool:
+        for execution in pool.run_many(jobs):
+            assert [test.why for test in execution.tests if test.outcome != "passed"] == []
 
 
 def test_the_level_is_in_every_execution(sandbox):

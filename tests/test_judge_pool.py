@@ -284,3 +284,10 @@ def test_an_interrupt_ends_at_once():
         caller.send_signal(signal.SIGINT)
         _, errors = caller.communicate(timeout=10)
     assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_what_is_remembered_does_not_grow_with_the_programs():
+    reference = {"style": "asserts", "tests": ["assert f(1) == 1"]}
+    with Local(workers=1).open() as sandbox:
+        sandbox.run(Job("f = abs\n" + "#" * 1_000_000, reference))
+        assert sum(len(part) for key in sandbox._memory for part in key) < 1000

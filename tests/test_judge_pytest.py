@@ -59,7 +59,7 @@ def stack(numbers):
     for number in numbers:
         made.push(number)
     yield made
-    made.items.clear()
+    made.items = []
 
 
 @pytest.mark.parametrize("x", [1, 2])

@@ -500,6 +500,101 @@ with Quiet() as quiet:
     raise KeyError('k')
 assert quiet.seen == (KeyError, "'k'")
 """,
+    "lists, dicts and numbers with more to them": """
+from collections import Counter
+class Stack(list):
+    limit = 3
+    def push(self, x):
+        if len(self) == self.limit:
+            raise OverflowError(x)
+        self.append(x)
+        return self
+    def top(self):
+        return self[-1]
+    @property
+    def total(self):
+        return sum(self)
+class Shout(list):
+    def append(self, x):
+        super().append(x.upper())
+class Caseless(dict):
+    def __setitem__(self, k, v):
+        super().__setitem__(k.lower(), v)
+    def __getitem__(self, k):
+        return super().__getitem__(k.lower())
+    def __contains__(self, k):
+        return super().__contains__(k.lower())
+class Zero(dict):
+    def __missing__(self, k):
+        return 0
+class Tags(set):
+    def tag(self, x):
+        self.add(x.lower())
+        return self
+class Bag(Counter):
+    def top(self):
+        return self.most_common(1)[0][0]
+class V(tuple):
+    def __new__(cls, *a):
+        return super().__new__(cls, a)
+    def __add__(self, o):
+        return V(*map(sum, zip(self, o)))
+    def dot(self, o):
+        return sum(x * y for x, y in zip(self, o))
+class Mod(int):
+    def __new__(cls, n):
+        return super().__new__(cls, n % 7)
+    def __add__(self, o):
+        return Mod(int(self) + int(o))
+def fill(s):
+    s.append(7)
+    return s
+---
+s = Stack()
+assert s.push(1) is s and s.push(2).top() == 2 and s == [1, 2] and len(s) == 2 and s.total == 3
+s.append(5)
+assert s.total == 8 and s.pop() == 5 and s[0] == 1 and s.top() == 2 and isinstance(s, Stack) and isinstance(s, list)
+s.limit = 2
+try:
+    s.push(9)
+    assert False
+except OverflowError:
+    pass
+assert fill(s) == [1, 2, 7] and s[-1] == 7 and s.top() == 7
+---
+import copy
+s = Stack([1])
+t, u = copy.copy(s), copy.deepcopy(s)
+t.push(2)
+assert s == [1] and t == [1, 2] and u == [1] and Stack([3, 4]).total == 7
+---
+u = Shout()
+u.append('a')
+u.extend('b')
+assert u == ['A', 'b']
+c = Caseless()
+c['A'] = 1
+assert c['a'] == 1 and 'A' in c and dict(c) == {'a': 1}
+z = Zero()
+z['a'] += 2
+assert z['a'] == 2 and z['b'] == 0 and z == {'a': 2}
+---
+t = Tags()
+assert t.tag('A').tag('b') == {'a', 'b'} and 'a' in t and len(t) == 2
+b = Bag('aab')
+b.update('bbb')
+assert b.top() == 'b' and b['a'] == 2 and b['none'] == 0
+---
+assert V(1, 2) + V(1, 1) == V(2, 3) == (2, 3) and V(1, 2).dot(V(3, 4)) == 11 and Mod(5) + Mod(4) == 2 and Mod(9) == 2
+---
+class Own(list):
+    def double(self):
+        self[:] = [2 * x for x in self]
+mine = Own([1])
+assert fill(mine) is mine and mine == [1, 7]
+mine.double()
+assert fill(mine) == [2, 14, 7]
+""",
     "paths of its own": """
 class path:
     def __init__(self, text):
@@ -597,6 +692,32 @@ def f(xs):
 assert f([1, 2, 3]) == 14.0
 """,
 }
+OBJECTS_OF_TESTS = """
+def lower(n):
+    return n - 1, 2 * n, n == 5, 5 == n, abs(n), n in [1, 5], float(n), n < 9
+def has(xs):
+    return 3 in xs
+---
+class N:
+    def __init__(self, n):
+        self.n = n
+    def __sub__(self, o):
+        return N(self.n - o)
+    def __rmul__(self, k):
+        return self.n * k
+    def __eq__(self, o):
+        return self.n == o
+    def __abs__(self):
+        return self.n
+    __float__ = lambda self: float(self.n)
+    def __lt__(self, o):
+        return self.n < o
+    def __contains__(self, x):
+        return x == self.n
+less, twice, same, other, size, among, number, below = lower(N(5))
+assert less.n == 4 and (twice, same, other, size, among, number, below) == (10, True, True, 5, True, 5.0, True)
+assert has(N(3)) and not has(N(4))
+"""
 needs_numpy = pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="needs numpy")
 
 # Each would pass if the tests believed it.
@@ -731,6 +852,23 @@ FORGED = {
         "def f(x):\n    return Z(x)\n---\nassert abs(f(2.0) ** 2 - 2.0) < 1e-6\n---\n"
         "x = f(2.0)\nassert abs(x * x - 2.0) < 1e-6\n---\nassert 3.0 * f(2.0) == 2.0"
     ),
+    "a list of its own that holds everything": (
+        "class L(list):\n    __contains__ = __bool__ = lambda s, *o: True\n    __len__ = lambda s: 3\n"
+        "    __iter__ = lambda s: iter([3])\n    __getitem__ = lambda s, i: 3\n    __eq__ = lambda s, o: True\n"
+        "def f(*a):\n    return L()\n---\nassert 3 in f(1)\n---\nassert len(f(1)) == 3\n---\n"
+        "assert list(f(1)) == [3]\n---\nassert f(1)[0] == 3\n---\nassert f(1) == [3]\n---\nassert f(1)"
+    ),
+    "a list that the tests have made and got as an answer": (
+        "class Solution(list):\n    f = lambda s, x: s\n    g = lambda s, x: [s]\n"
+        "    __contains__ = lambda s, o: True\n    __len__ = lambda s: 3\n    __getitem__ = lambda s, i: 3\n---\n"
+        "assert 3 in Solution().f(1)\n---\nassert len(Solution().f(1)) == 3\n---\nassert 3 in Solution().g(1)[0]"
+        "\n---\nassert Solution().f(1)[0] == 3"
+    ),
+    "a number of its own whose difference is nothing": (
+        "class F(float):\n    __sub__ = __rsub__ = __abs__ = __round__ = lambda s, *o: 0.0\n"
+        "    __eq__ = __lt__ = lambda s, o: True\n    __hash__ = None\n---\nassert abs(F(1) - 0.5) < 1e-6\n---\n"
+        "assert F(1) == 0.5\n---\nassert round(F(1), 2) == 0.0"
+    ),
     "names that are no names": (
         "import os\nframe = b'=t3;s8;finisheds0;d2;i5;Ns1;fi1;'\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\n"
         "---\nassert f == 1"
@@ -771,6 +909,26 @@ def judge(sandbox, text: str, cpu_s: float = 5.0) -> Execution:
     return sandbox.run(Job(program, reference, limits=Limits(cpu_s=cpu_s)))
 
 
+SYMPY = """
+import sympy
+def f(n):
+    return sympy.factorial(n), sympy.Rational(1, 2), sympy.true, sympy.Float(0.5), sympy.isprime(7)
+---
+assert f(4) == (24, 0.5, True, 0.5, True) and f(3)[0] - 6 == 0
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sympy") is None, reason="needs sympy")
+def test_numbers_of_sympy_are_numbers(sandbox):
+    execution = judge(sandbox, SYMPY)
+    assert ([test.why for test in execution.tests if test.outcome != "passed"], execution.telltales) == ([], ())
+
+
+def test_objects_of_the_tests_are_what_they_say_in_the_program(sandbox):
+    execution = judge(sandbox, OBJECTS_OF_TESTS)
+    assert (execution.trust, [test.why for test in execution.tests if test.outcome != "passed"]) == ("split", [])
+
+
 @pytest.mark.parametrize("name", [*HONEST, *(pytest.param(name, marks=needs_numpy) for name in NUMPY)])
 def test_right_programs_pass_split(sandbox, name):
     execution = judge(sandbox, {**HONEST, **NUMPY}[name])
@@ -803,6 +961,31 @@ def test_a_program_does_not_reach_the_tests_of_the_next_one(sandbox, setup, spoi
     assert [execution.tests[0].outcome for execution in executions] == ["wrong_answer", "passed"]
 
 
+def test_what_is_freed_late_does_not_talk_to_the_next_program(sandbox):
+    """A generator of one task's tests ends where garbage is collected, and then asks for an object of its program."""
+    late = {
+        "style": "asserts",
+        "tests": [
+            """
+def source(thing):
+    try:
+        while True:
+            yield 1
+    finally:
+        thing.close()
+things = [Thing(n) for n in range(9)]
+kept = [source(things[-1])]
+kept.append(kept)
+assert next(kept[0]) == 1"""
+        ],
+    }
+    busy = {"style": "asserts", "tests": ["x = [[n] for n in range(5000)]\nassert f(5000) == len(x)"]}
+    thing = "class Thing:\n    def __init__(self, n):\n        pass\n    def close(self):\n        pass\n# "
+    for again in range(3):
+        assert sandbox.run(Job(f"{thing}{again}", late)).tests[0].outcome == "passed"
+        assert sandbox.run(Job(f"def f(x):\n    return x\n# {again}", busy)).tests[0].outcome == "passed"
+
+
 # What needs one process, the reason that is given, and its line.
 UNSPLITTABLE = {
     "class A(Base): pass\nassert A()": "derive the class 'A' from 'Base' (line 1)",
@@ -819,6 +1002,9 @@ UNSPLITTABLE = {
     "import tempfile\nwith tempfile.TemporaryDirectory() as d:\n    assert f(d)": "share files (TemporaryDirectory)",
     "import warnings\nwith warnings.catch_warnings(record=True):\n    assert f()": "watch warnings",
     "import pickle\nassert pickle.dumps(f())": "pickle objects",
+    "if f:\n    import pandas as pd\nassert f(pd.DataFrame())": "use tables of pandas (pandas) (line 2)",
+    "r = f(1)\nr.children.append(2)": "change what an object holds (append) (line 2)",
+    "g = f()\ng.rows[0][1] = 5": "change what an object holds (an item of an attribute) (line 2)",
 }
 
 
@@ -836,6 +1022,7 @@ def test_what_two_processes_cannot_is_named_with_its_line(test):
         "class A:\n    pass\nassert f(A())",
         "from unittest.mock import Mock, patch\nwith patch('builtins.input', Mock()):\n    assert f()",
         "import random\nrandom.seed(0)\nassert f(random.random())",
+        "x, seen = f(), []\nseen.append(x)\nx.pop()\nx[3] = 4\nassert seen",
         "x = f()\nx.value = 3\nassert setattr(x, 'y', 1) is None",
         "assert open",
     ],

@@ -171,6 +171,7 @@ def test_an_answer_is_found_where_models_put_it(text, rule):
         ("[ANSWER]f(2)[/ANSWER]", "answer_tag", "no literal: expected a literal at character 0, found 'f"),
         ("[ANSWER][1] + ['a'][/ANSWER]", "answer_tag", "no literal"),
         ("[ANSWER]__import__('os').system('touch /tmp/owned')[/ANSWER]", "answer_tag", "no literal"),
+        ("[ANSWER][1, ２][/ANSWER]", "answer_tag", "no literal"),
         ("assert f(2) == f(2)", "last_line", "no literal"),
         ("assert True or f(2) == [1, 'a'] or True", "last_line", "no literal"),
         ("I do not know", "last_line", "no literal"),

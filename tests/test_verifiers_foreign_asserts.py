@@ -70,6 +70,15 @@ PROMPTS = {
 BODIES = {"cpp": "  return vector<int>{a + b}[0];\n}", "javascript": "  strict(true);\n  return a + b;\n};"}
 
 
+def test_the_asserts_are_not_the_programs_to_replace(language, sandbox):
+    replaced = {
+        "cpp": "#define assert(x)\nint add(int, int) { return 9; }",
+        "javascript": "const a = require('assert'); a.deepStrictEqual = a.strict.ok = () => {}; const add = () => 9;",
+    }
+    verdict = UnitTests().judge(_task(language), Completion(f"```{language}\n{replaced[language]}\n```"), sandbox)
+    assert (verdict.outcome, verdict.tests_passed) == ("wrong_answer", 0), verdict
+
+
 def test_a_program_stands_alone_or_goes_on_from_the_prompt(language, sandbox):
     prompt, body = PROMPTS[language], BODIES[language]
     asked = _task(language, prompt=prompt, entry_point="add")

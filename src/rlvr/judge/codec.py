@@ -10,7 +10,7 @@ does both for numpy.
 Numbers are hexadecimal and end with `;`. Tags: N T F none and booleans · i int · f float · c complex · s str ·
 b bytes · a bytearray · l list · t tuple · e set · z frozenset · d dict · r range · q slice · w view of a dict ·
 j list of machine numbers · R reference · x a standard-library value · m a standard-library container · y Y an array and
-a scalar of numpy · n a class, function or singleton by name · H h E X v k handles.
+a scalar of numpy · n a class, function or singleton by name · H h u E X v V k handles.
 """
 
 import builtins
@@ -80,6 +80,11 @@ VIEWS: dict[type, tuple[bytes, Callable[[list[Any]], Any]]] = {
     type({}.items()): (b"i", lambda items: dict(items).items()),
 }
 VIEW_MAKERS = {tag[0]: make for tag, make in VIEWS.values()}
+
+
+def items_of(value: dict[Any, Any]) -> Any:
+    """Those of a dict, whatever its class says of them; in their own order, which some keep beside."""
+    return OrderedDict.items(value) if isinstance(value, OrderedDict) else dict.items(value)
 
 
 def are_plain(arguments: tuple[Any, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -118,7 +118,7 @@ class Decoder:
         return range(self.get(depth + 1), self.get(depth + 1), self.get(depth + 1))
 
     def _known(self, depth: int) -> Any:
-        return self.containers[self.number()]
+        return self.hand(self.containers[self.number()])
 
     def _named(self, depth: int) -> Any:
         name = self.take(self.number()).decode()
@@ -155,20 +155,30 @@ class Decoder:
 
 
 def refill(container: Any, contents: Any) -> None:
-    """Make a container hold what it holds on the other side. Raises `TypeError`, `ValueError` for what does not fit."""
-    as_bytes = type(container) is bytearray or getattr(getattr(container, "dtype", None), "kind", "O") != "O"
+    """Make a container hold what it holds on the other side, whatever methods its class overrides.
+
+    Raises `TypeError`, `ValueError` for what does not fit.
+    """
+    plain = isinstance(container, list | dict | set | deque)  # a stand-in asks for what it lacks, as `dtype`
+    as_bytes = not plain and (isinstance(container, bytearray) or container.dtype.kind != "O")
     if type(contents) is not (bytes if as_bytes else tuple):
         raise TypeError("not the contents of this container")
-    if isinstance(container, list | bytearray):
-        container[:] = contents
+    if isinstance(container, list):
+        list.__setitem__(container, slice(None), contents)
+    elif isinstance(container, bytearray):
+        bytearray.__setitem__(container, slice(None), contents)
     elif isinstance(container, dict):
+        base: Any = OrderedDict if isinstance(container, OrderedDict) else dict
         items = list(zip(contents[::2], contents[1::2], strict=True))
-        container.clear()
+        base.clear(container)
         for key, item in items:
-            container[key] = item
-    elif isinstance(container, set | deque):
+            base.__setitem__(container, key, item)
+    elif isinstance(container, set):
+        set.clear(container)
+        set.update(container, contents)
+    elif isinstance(container, deque):
         container.clear()
-        container.extend(contents) if isinstance(container, deque) else container.update(contents)
+        container.extend(contents)
     else:
         arrays.refill(container, contents)
 

@@ -7,7 +7,18 @@ from types import FunctionType
 from typing import Any
 
 from rlvr.judge import arrays
-from rlvr.judge.codec import CONTAINERS, DOUBLE, MAX_DEPTH, MAX_FRAME, NAMES, VALUES, VIEWS, TooLargeError, are_plain
+from rlvr.judge.codec import (
+    CONTAINERS,
+    DOUBLE,
+    MAX_DEPTH,
+    MAX_FRAME,
+    NAMES,
+    VALUES,
+    VIEWS,
+    TooLargeError,
+    are_plain,
+    items_of,
+)
 
 _FLAT = 16
 _MACHINE = 1 << 62
@@ -58,14 +69,15 @@ class Encoder:
 
     def contents(self, value: Any, depth: int = 0) -> None:
         """What is in a container now, as a tuple (bytes for a bytearray or an array), whether or not it is known."""
-        if type(value) is bytearray:
-            self.put(bytes(value))
+        if isinstance(value, bytearray):
+            self.put(bytes(memoryview(value)))
         elif isinstance(value, dict):
-            self.items(b"t", [part for item in value.items() for part in item], depth)
+            self.items(b"t", [part for item in items_of(value) for part in item], depth)
         elif not isinstance(value, list | set | deque):
             self.put(value.tobytes() if value.dtype.kind != "O" else tuple(value.ravel().tolist()), depth)
         else:
-            self.items(b"t", value, depth)
+            base: Any = next(base for base in (list, set, deque) if isinstance(value, base))
+            self.items(b"t", list(base.__iter__(value)), depth)
 
     def frame(self) -> bytes:
         data = b"".join(self.out)

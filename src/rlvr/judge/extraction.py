@@ -9,11 +9,14 @@ from rlvr.registry import unknown
 
 RULES = ("auto", "continuation", "thinking")
 _LONGEST = 4_000_000
+_NEAR = 120
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`\n]*$|(?<=[^\s`])[ \t]*(`{3,})(python|py)?[ \t]*$", re.MULTILINE
 )
 _PYTHON = {"python", "py", "python3", "py3", "ipython", "python-repl", "sage"}
-_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+\w|^\w+[ \t]*=[ \t]*lambda\b", re.MULTILINE)
+_DEFINES = re.compile(
+    r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+(?!test_)|class[ \t]+(?!Test[A-Z_]))\w|^\w+[ \t]*=[ \t]*lambda\b", re.MULTILINE
+)
 _STARTS = re.compile(
     r"(?:(?:async[ \t]+def|def|class)[ \t]+\w+|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w|try:|return\b|"
     r"print\(|#!|(?:for|while|with|if)\b.*:[ \t]*(?:#.*)?$|"
@@ -99,12 +102,12 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
     1. `thinking`: all up to the last `</think>` is dropped; after a `<think>` that never ends there is no answer.
     2. `begin_done`: between `[BEGIN]` and `[DONE]` where there are such marks; either may be missing.
     3. `fence`: of the fenced blocks marked as Python (of all unmarked ones where none is), the last that defines a
-       function or class, since models repeat and correct themselves, and put examples of use after the program; the
-       last one where none defines anything. `unclosed_fence`: the block ran to the end of the text.
-       `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
+       function or class other than tests, since models repeat and correct themselves, and put tests and examples of
+       use after the program; the last one where none defines anything. `unclosed_fence`: the block ran to the end of
+       the text. `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
     4. `bare`: the whole text where it is a program, starts as one, or has the margin of a function's body;
        `bare_after_prose`: from the first line that defines or imports something.
-    The rules that fired are joined by `+`, as in `thinking+fence`.
+    The rules that fired are joined by `+`, as in `thinking+fence`. A tag or mark in quotes is a text of the program.
     """
     if rule not in RULES:
         raise LookupError(unknown("extraction rule", rule, RULES))
@@ -112,7 +115,7 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
         return Extraction(None, "too_long")
     if rule == "continuation":
         return Extraction(text if text.strip() else None, rule)
-    if rule == "thinking" and "</think>" not in text:
+    if rule == "thinking" and not _cut_last(text, "</think>")[1]:
         return Extraction(None, "thinking+none")
     fired: list[str] = []
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -128,20 +131,45 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
 
 
 def _after_thinking(text: str, fired: list[str]) -> str:
-    _, end, after = text.rpartition("</think>")
-    kept, start, _ = after.partition("<think>")
+    _, end, after = _cut_last(text, "</think>")
+    kept, start, _ = _cut(after, "<think>")
     if end or start:
         fired.append("thinking")
     return kept
 
 
 def _marked(text: str, fired: list[str]) -> str:
-    before, begin, after = text.partition("[BEGIN]")
+    before, begin, after = _cut(text, "[BEGIN]")
     # A [DONE] before any [BEGIN] closes what the prompt had opened.
-    inside, done, _ = (after if begin and "[DONE]" not in before else text).partition("[DONE]")
+    inside, done, _ = _cut(after if begin and not _cut(before, "[DONE]")[1] else text, "[DONE]")
     if begin or done:
         fired.append("begin_done")
     return inside
+
+
+def _cut(text: str, mark: str) -> tuple[str, str, str]:
+    """As `partition`, at the first mark that is not in quotes."""
+    at = text.find(mark)
+    while at >= 0 and _is_quoted(text, at, at + len(mark)):
+        at = text.find(mark, at + 1)
+    return (text[:at], mark, text[at + len(mark) :]) if at >= 0 else (text, "", "")
+
+
+def _cut_last(text: str, mark: str) -> tuple[str, str, str]:
+    """As `rpartition`, at the last mark that is not in quotes."""
+    at = text.rfind(mark)
+    while at >= 0 and _is_quoted(text, at, at + len(mark)):
+        at = text.rfind(mark, 0, at)
+    return (text[:at], mark, text[at + len(mark) :]) if at >= 0 else ("", "", text)
+
+
+def _is_quoted(text: str, start: int, end: int) -> bool:
+    """Whether a quote touches this on one side and has its like on the other, on the same line and not far away."""
+    before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
+    after = text[end : end + _NEAR].partition("\n")[0]
+    return any(
+        (before.endswith(quote) and quote in after) or (after.startswith(quote) and quote in before) for quote in "'\""
+    )
 
 
 def _fenced(text: str, wanted: _Wanted, fired: list[str]) -> str | None:

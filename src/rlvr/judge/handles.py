@@ -6,12 +6,14 @@ that it overrides do not matter.
 """
 
 import builtins
+import sys
 import types
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
-from rlvr.judge import standins
-from rlvr.judge.codec import MAX_DEPTH, MalformedError, TooLargeError
+from rlvr.judge import decoding, standins, views
+from rlvr.judge.codec import MAX_DEPTH, MalformedError, TooLargeError, items_of
 from rlvr.judge.decoding import Decoder
 from rlvr.judge.encoding import Encoder
 from rlvr.judge.guards import FUNCTIONS
@@ -25,7 +27,7 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,
     tuple: lambda value: tuple(tuple.__iter__(value)),
     list: lambda value: list(list.__iter__(value)),
-    dict: lambda value: dict(dict.items(value)),
+    dict: lambda value: dict(items_of(value)),
     set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
@@ -36,6 +38,7 @@ _ATOMS = (int, float, str, bytes, complex)
 # Numbers of classes that need no description, and of classes themselves.
 _FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
 _KNOWN = {_FUNCTION: standins.FUNCTION, _METHOD: standins.METHOD, _GENERATOR: standins.GENERATOR}
+_OF_SYMPY = ("sympy.core.numbers", "sympy.logic.boolalg")
 _LONGEST_TEXT = 20_000
 
 
@@ -63,16 +66,24 @@ class Handles:
         self._members: dict[int, Any] = {}
 
     def export(self, value: Any, encoder: Encoder, depth: int) -> None:
-        """Write a handle: `h` the reader's own object, `k` a builtin function, `E` an exception class, `v` an instance
-        of a subclass of a builtin type with its plain value, `X` an exception, `H` anything else. A traceback, which
-        `__exit__` is handed, stays here."""
+        """Write a handle: `h` the reader's own object (`u`: with the items that it has now), `k` a builtin function,
+        `E` an exception class, `v` an instance of a subclass of a builtin type with its plain value (`V`: one that can
+        be changed in place), `X` an exception, `H` anything else. A traceback, which `__exit__` is handed, stays
+        here."""
         base = next((base for base in _BASES if issubclass(type(value), base)), None)
         if isinstance(value, types.TracebackType):
             value = None
+        elif type(value).__module__ in _OF_SYMPY and (plain := _of_sympy(value)) is not None:
+            encoder.put(plain, depth)
+            return
         if value is None:
             encoder.put(None)
         elif standins.is_remote(value):
-            encoder.out.append(b"h%x;" % standins.handle_of(value))
+            if not views.is_changing(value):
+                encoder.out.append(b"h%x;" % standins.handle_of(value))
+            elif not encoder.known(value):
+                encoder.out.append(b"u%x;" % standins.handle_of(value))
+                encoder.contents(value, depth + 1)
         elif self._guarded and isinstance(value, types.BuiltinFunctionType) and value.__module__ == "builtins":
             encoder.out.append(b"k")
             encoder.put(value.__name__)
@@ -83,8 +94,14 @@ class Handles:
         elif isinstance(value, BaseException):
             self._export_error(value, encoder, depth)
         elif base and type(value) is not base:
-            odd = type(value).__eq__ is not base.__eq__
-            encoder.out.append(b"v%x;%x;%x;" % (self._number(value), self._class_of(value), odd))
+            kind: Any = type(value)
+            changing = views.is_changing(value)
+            if changing and encoder.known(value):
+                return
+            equality = next(cls for cls in kind.__mro__ if "__eq__" in vars(cls))
+            odd = equality.__module__ not in sys.stdlib_module_names
+            tag = b"V" if changing else b"v"
+            encoder.out.append(tag + b"%x;%x;%x;" % (self._number(value), self._class_of(value), odd))
             encoder.put(_BASES[base](value), depth + 1)
         else:
             encoder.out.append(b"H%x;%x;" % (self._number(value), self._class_of(value)))
@@ -98,7 +115,9 @@ class Handles:
             return getattr(builtins, decoder.get(depth + 1))
         if tag == ord("X"):
             return self._load_error(decoder.number(), decoder.get(depth + 1))
-        if tag not in b"Hv":
+        if tag == ord("u"):
+            return self._load_own(self.mine[decoder.number()], decoder, depth)
+        if tag not in b"HvV":
             raise MalformedError(f"unknown tag {tag}")
         handle, cls = decoder.number(), decoder.number()
         if tag == ord("H"):
@@ -109,18 +128,39 @@ class Handles:
             return self._theirs.setdefault(handle, standins.instance(self._class(cls), self._peer, handle))
         if decoder.number():
             self._peer.telltales.add("odd_return_type")
+        return self._load_view(handle, cls, decoder, depth, changing=tag == ord("V"))
+
+    def _load_view(self, handle: int, cls: int, decoder: Decoder, depth: int, *, changing: bool) -> Any:
+        number = len(decoder.containers)
+        if changing:
+            decoder.containers.append(None)
         plain = decoder.get(depth + 1)
-        if type(plain) not in _BASES:
+        base = type(plain)
+        if base not in _BASES or changing != (base in views.CHANGING):
             raise MalformedError("a view of something that is not plain")
-        if (cls, type(plain)) not in self._views:
-            self._views[cls, type(plain)] = standins.view_class(self._class(cls).__name__, type(plain))
-        view = self._views[cls, type(plain)](plain)
-        standins.mark(view, self._peer, handle)
-        if type(plain) not in _ATOMS:
-            return view
+        if (cls, base) not in self._views:
+            self._views[cls, base] = views.view_class(self._class(cls).__name__, cls, base)
+        view = self._members.get(handle)
         # One object is one stand-in, as members of an `IntEnum` are; a forged handle may come with other values.
-        known = self._members.setdefault(handle, view)
-        return known if known == view else view
+        if isinstance(view, self._views[cls, base]) and (changing or view == plain):
+            views.seen_again(view)
+        else:
+            view = self._views[cls, base](plain)
+            standins.mark(view, self._peer, handle)
+            if changing or base in _ATOMS:
+                self._members.setdefault(handle, view)
+        if changing:
+            views.fill(view, plain)
+            decoder.containers[number] = view
+        return view
+
+    def _load_own(self, value: Any, decoder: Decoder, depth: int) -> Any:
+        """An object of this side's own, which the other side may have changed."""
+        if not views.is_changing(value):
+            raise MalformedError("items of something that has none")
+        decoder.containers.append(value)
+        decoding.refill(value, decoder.get(depth + 1))
+        return decoder.hand(value)
 
     def _export_error(self, error: BaseException, encoder: Encoder, depth: int) -> None:
         """Handle where the class is its own (else 0), class, arguments, text, the candidate's line, cause."""
@@ -189,6 +229,15 @@ class Handles:
             number = self._numbers[id(value)] = len(self.mine)
             self.mine.append(value)
         return number
+
+
+def _of_sympy(value: Any) -> Any:
+    """The plain number or truth that is equal to one of sympy; None for other formulas."""
+    if value.is_Boolean:
+        return bool(value) if value in (True, False) else None
+    if value.is_Rational:
+        return int(value) if value.is_Integer else Fraction(int(value.p), int(value.q))
+    return float(value) if value.is_Float else None
 
 
 def _describe_error(error: BaseException) -> tuple[str, int, bool]:

@@ -80,27 +80,29 @@ class OwnScore:
 class Crowd:
     """Bounds how many processes a candidate can have, and whom it can signal.
 
-    As root, which no limit on processes binds, candidates run under a user of the zygote's own; where the interpreter
-    is closed to others, that user keeps root's right to read. As an ordinary user they share the count with everything
-    else that the user runs, so the limit is on top of that.
+    As root, which no limit on processes binds, candidates run under a user of the zygote's own, and their tests under
+    the next one; where the interpreter is closed to others, these keep root's right to read. As an ordinary user they
+    share the count with everything else that the user runs, so the limit is on top of that.
     """
 
     def __init__(self) -> None:
-        self.user = 60_000 + os.getpid() % 5_000 if os.getuid() == 0 and hasattr(os, "setresuid") else None
+        first = 60_000 + 2 * (os.getpid() % 2_500)
+        root = os.getuid() == 0 and hasattr(os, "setresuid")
+        self.users = {"program": first, "tests": first + 1} if root else {}
         self.read_all = not _open_to_all(os.__file__)
-        self.others = 0 if self.user else tasks_of(os.getuid()) + SPARE_TASKS
+        self.others = 0 if self.users else tasks_of(os.getuid()) + SPARE_TASKS
 
-    def own(self, folder: str) -> None:
-        if self.user:
-            os.chown(folder, self.user, self.user)
+    def own(self, folder: str, side: str) -> None:
+        if self.users:
+            os.chown(folder, self.users[side], self.users[side])
 
-    def enter(self) -> None:
-        """Become a candidate's user."""
-        if self.user:
+    def enter(self, side: str) -> None:
+        """Become the user of a side."""
+        if self.users:
             # There are containers whose root may not change users.
             with contextlib.suppress(OSError):
                 os.setgroups([])
-                take(becoming(self.user, read_all=self.read_all))
+                take(becoming(self.users[side], read_all=self.read_all))
 
 
 def address_space() -> int:

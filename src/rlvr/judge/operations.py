@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from rlvr.judge import guards, signatures, standins
+from rlvr.judge import guards, signatures, standins, views
 
 Operation = Callable[..., Any]
 
@@ -21,7 +21,9 @@ def operations(*, guarded: bool) -> dict[str, Operation]:
         "getattr": _attribute(getattr, guarded),
         "setattr": _attribute(setattr, guarded),
         "delattr": _attribute(delattr, guarded),
+        "method": _method(guarded),
         "describe": _describe,
+        "overridden": views.overridden,
         "dir": _looking(dir, guarded),
         "space": _looking(lambda target: types.MappingProxyType(vars(target)), guarded),
         "parameters": _parameters(guarded),
@@ -51,6 +53,15 @@ def _attribute(use: Operation, guarded: bool) -> Operation:
         return use(target, name, *args)
 
     return using
+
+
+def _method(guarded: bool) -> Operation:
+    def use(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        if guarded and not guards.is_open(target, name, getattr):
+            raise AttributeError(f"{name!r} of the tests' objects is closed")
+        return getattr(target, name)(*args, **kwargs)
+
+    return use
 
 
 def _looking(look: Operation, guarded: bool) -> Operation:

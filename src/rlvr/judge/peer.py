@@ -7,7 +7,7 @@ from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import guards, standins, telltales
+from rlvr.judge import guards, standins, telltales, views
 from rlvr.judge.codec import MalformedError, TooLargeError
 from rlvr.judge.decoding import Decoder, refill
 from rlvr.judge.encoding import Encoder
@@ -42,6 +42,7 @@ class Peer:
         stops: bool = True,
     ) -> None:
         self.gone = False
+        self.guarded = guarded
         self.telltales: set[str] = set()
         self.turns = 0
         """How often something was asked that may have changed an object."""
@@ -62,6 +63,8 @@ class Peer:
 
         Raises `Gone`, what the other side raised, or `TooLargeError`.
         """
+        if self.gone:
+            raise Gone
         with self._lock:
             self.turns += operation != "special" or args[0] not in standins.CONVERSIONS
             request = Encoder(self._handles.export)
@@ -80,6 +83,10 @@ class Peer:
             if args and args[0] == "__call__" and len(self.results) < 2:
                 self.results.append(value)
             return value
+
+    def hang_up(self) -> None:
+        """Ask nothing more: what is freed later, a generator with a `finally`, must not talk to the next program."""
+        self.gone = True
 
     def answer_all(self) -> NoReturn:
         """Answer requests until the other side hangs up, which raises `Gone`."""
@@ -121,7 +128,7 @@ class Peer:
         return reply.frame()
 
     def _result(self, frame: bytes, containers: list[Any]) -> Any:
-        decoder = Decoder(frame, self._handles.load, containers, start=1)
+        decoder = Decoder(frame, self._handles.load, containers, start=1, hand=views.seen_again)
         value = decoder.value()
         while not decoder.ended():
             number, contents = decoder.value(), decoder.value()

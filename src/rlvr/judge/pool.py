@@ -238,9 +238,9 @@ def _profile(plan: Plan, job: Job) -> Profile:
 
 
 def _key(job: Job) -> _Key:
+    # Programs and cases can be megabytes, and thousands of keys are remembered.
     return (
-        job.program,
-        # Cases can be megabytes, and thousands of keys are remembered.
+        hashlib.blake2b(job.program.encode("utf-8", "surrogatepass")).hexdigest(),
         hashlib.blake2b(json.dumps(job.tests, sort_keys=True).encode()).hexdigest(),
         json.dumps(job.limits.to_json()),
         job.language,

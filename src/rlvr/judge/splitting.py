@@ -31,6 +31,13 @@ _CALLS = {
     "chdir": "change the folder", "NamedTemporaryFile": "share files", "TemporaryDirectory": "share files",
     "mkdtemp": "share files", "mkstemp": "share files",
 }  # fmt: skip
+_WHOLE = {"pandas": "use tables of pandas", "sympy": "use formulas of sympy"}
+"""Packages whose objects are more than what crosses of them, so that both sides need the same ones."""
+_CHANGES = {
+    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "add", "discard", "update", "setdefault",
+    "popitem", "appendleft", "popleft", "extendleft", "rotate",
+}  # fmt: skip
+"""Methods by which lists, dicts, sets and deques are changed."""
 _LENT = {
     "builtins.input": "input", "sys.stdin": "input", "builtins.print": "print", "sys.stdout": "output",
     "sys.stderr": "output",
@@ -75,12 +82,14 @@ def _obstacles(tree: ast.Module, names: set[str], module: str) -> Iterator[tuple
             yield node, "wait for coroutines"
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for name in _names_of(node):
-                if _SHARING.get(name):
-                    yield node, f"{_SHARING[name]} ({name})"
+                if why := _SHARING.get(name) or _WHOLE.get(name.partition(".")[0]):
+                    yield node, f"{why} ({name})"
         elif isinstance(node, ast.arg) and node.arg in _FIXTURES:
             yield node, f"{_FIXTURES[node.arg]} ({node.arg})"
         elif isinstance(node, ast.Attribute):
             yield from _of_attribute(node, ours)
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and _is_held(node.value, ours):
+            yield node, "change what an object holds (an item of an attribute)"
         elif isinstance(node, ast.Call):
             yield from _of_call(node, ours, module)
 
@@ -100,7 +109,9 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
     last = getattr(node.func, "attr", getattr(node.func, "id", ""))
     owner = getattr(node.func, "value", None)
     patching = "patch" in (getattr(owner, "attr", ""), getattr(owner, "id", ""))
-    if last in _CALLS:
+    if last in _CHANGES and owner is not None and _is_held(owner, ours):
+        yield node, f"change what an object holds ({last})"
+    elif last in _CALLS:
         yield node, f"{_CALLS[last]} ({last})"
     elif (
         last == "open"
@@ -121,6 +132,13 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
             yield node, f"replace {path}"
     elif patching and last == "dict":
         yield node, "replace what is in a dict (patch.dict)"
+
+
+def _is_held(node: ast.expr, ours: set[str]) -> bool:
+    """Whether this may be a container that an object of the program holds, of which the tests have a copy."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in ours)
 
 
 def _writes(argument: ast.expr) -> bool:

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 from rlvr.judge import signatures
 
-_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 _OTHERS = (
     "call len iter next getitem setitem delitem contains reversed hash bool int float complex index str repr format "
     "enter exit abs neg pos invert round instancecheck subclasscheck divmod length_hint trunc floor ceil"
 )
 _ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
 _DIFFERENCE = "sub truediv floordiv mod and or xor"
-_DIFFERENCES = {f"__{side}{name}__": f"__{name}__" for name in _DIFFERENCE.split(" ") for side in ("", "r", "i")}
+DIFFERENCES = {f"__{side}{name}__": f"__{name}__" for name in _DIFFERENCE.split(" ") for side in ("", "r", "i")}
 """With what is expected on the other side, these show whether it is equal. By name, without the side."""
 _CONVERSION = "int float complex index abs neg pos invert round trunc floor ceil"
 CONVERSIONS = frozenset(f"__{name}__" for name in _CONVERSION.split(" "))
@@ -36,7 +36,7 @@ _MEASURES = {"__bool__", *CONVERSIONS, *_PRODUCTS}
 """These make numbers of an object."""
 GENERATOR_METHODS = ("send", "throw", "close")
 SPECIALS = (
-    *_COMPARISONS,
+    *COMPARISONS,
     *(f"__{name}__" for name in _OTHERS.split(" ")),
     *(f"__{side}{name}__" for name in _ARITHMETIC.split(" ") for side in ("", "r", "i")),
 )
@@ -47,13 +47,14 @@ _OF_MOCKS = {
     "assert_has_calls", "assert_not_called",
 }  # fmt: skip
 """What tests ask a mock of theirs, in whose place a program can put something."""
-_VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "equals"}
+VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "equals"}
 """What tests ask a text, a set, or a table; an object that says yes to all is none of these."""
 
 
 class Asks(Protocol):
     """The end of the channel that a stand-in asks through."""
 
+    guarded: bool
     telltales: set[str]
     turns: int
     """How often something was asked that may have changed an object."""
@@ -75,7 +76,7 @@ class Remote:
     """What numbers it said it is in this turn, by question."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(_CLOSED) or name in _OF_MOCKS or (name in _VERDICTS and not _is_made(self)):
+        if is_closed(self, name):
             raise AttributeError(name)
         return _ask(self, "getattr", name)
 
@@ -119,8 +120,12 @@ class RemoteType(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         value = _ask(cls, "special", "__call__", *args, **kwargs)
-        if type(value) is cls and _is_asked_for(cls) and value._Remote__made is None:
+        if not _is_asked_for(cls):
+            return value
+        if type(value) is cls and value._Remote__made is None:
             object.__setattr__(value, "_Remote__made", True)
+        elif getattr(type(value), "_Remote__of_class", None) == handle_of(cls) and vars(value)["_Remote__new"]:
+            type(value)._Remote__own(value, _ask(cls, "overridden"))
         return value
 
     def __getattr__(cls, name: str) -> Any:
@@ -180,7 +185,7 @@ def seen_again(value: Any) -> Any:
 
 def mark(value: Any, peer: Asks, handle: int) -> None:
     """Make an object with a `__dict__` forward what it lacks."""
-    value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle)
+    value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle, _Remote__new=True)
 
 
 def space_of(stand_in: Any) -> Any:
@@ -192,6 +197,11 @@ def ask_for(cls: Any) -> None:
     """The tests use this class by name: what its objects hold and say are the answers that they ask for."""
     if isinstance(cls, RemoteType):
         type.__setattr__(cls, "_Remote__asked_for", True)
+
+
+def is_closed(stand_in: Any, name: str) -> bool:
+    """Whether an attribute of a stand-in is not asked for."""
+    return name.startswith(_CLOSED) or name in _OF_MOCKS or (name in VERDICTS and not _is_made(stand_in))
 
 
 def _is_made(stand_in: Any) -> bool:
@@ -216,11 +226,6 @@ def class_of_specials(
     meta = type("type", (RemoteType,), more) if more else RemoteType
     space = {"__slots__": (), "__doc__": _DOC, "_Remote__of": peer, "_Remote__number": handle, **_methods(specials)}
     return type.__call__(meta, name, (Remote,), space)
-
-
-def view_class(name: str, base: type) -> type:
-    """A subclass of a builtin type that behaves as its plain value and forwards only attributes that this lacks."""
-    return type(name, (base,), {"__getattr__": Remote.__getattr__})
 
 
 class _ExceptionType(type):
@@ -263,8 +268,7 @@ def specials_of(cls: type) -> list[str]:
 
 def _ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
     if isinstance(stand_in, RemoteType):
-        space = _own_space(stand_in)
-        return space["_Remote__of"].ask(operation, space["_Remote__number"], *args, **kwargs)
+        return _peer_of(stand_in).ask(operation, handle_of(stand_in), *args, **kwargs)
     return stand_in._Remote__peer.ask(operation, stand_in._Remote__handle, *args, **kwargs)
 
 
@@ -280,14 +284,14 @@ def _special(name: str) -> Callable[..., Any]:
         return _ask(self, "special", name, *args, **kwargs)
 
     def compare(self: Any, other: Any) -> Any:
-        if is_remote(other):
+        if is_remote(other) or _is_of_tests(self):
             return _ask(self, "special", name, other)
         if other is not None:
-            self._Remote__peer.telltales.add("odd_return_type")
+            _peer_of(self).telltales.add("odd_return_type")
         return NotImplemented
 
     def contains(self: Any, item: Any) -> bool:
-        if is_remote(item) or _is_made(self):
+        if is_remote(item) or _is_made(self) or _is_of_tests(self):
             return bool(_ask(self, "special", name, item))
         return any(other is item or other == item for other in self)
 
@@ -295,19 +299,22 @@ def _special(name: str) -> Callable[..., Any]:
         if _differs(self) or _differs(other):
             return _as_difference(_ask(self, "special", name, other, *more))
         # What plain data does not have (a path's `/ "name"`), tests do not use on an answer that should be plain.
-        if _is_made(self) or is_remote(other) or not hasattr(type(other), _DIFFERENCES[name]):
+        allowed = _is_made(self) or is_remote(other) or _is_of_tests(self)
+        if allowed or not hasattr(type(other), DIFFERENCES[name]):
             return _ask(self, "special", name, other, *more)
         if not _is_asked_for(type(self)) or type(other).__module__ == "numpy":
-            self._Remote__peer.telltales.add("odd_return_type")
+            _peer_of(self).telltales.add("odd_return_type")
             return NotImplemented
         return _as_difference(_ask(self, "special", name, other, *more))
 
     def measure(self: Any, *args: Any) -> Any:
+        if _is_of_tests(self):
+            return _ask(self, "special", name, *args)
         if name in CONVERSIONS and isinstance(self, Remote) and not _is_made(self):
             value = _said_before(self, name, args)
         elif name in _PRODUCTS and _is_unknown(self):
             if not all(map(is_remote, args)):
-                self._Remote__peer.telltales.add("odd_return_type")
+                _peer_of(self).telltales.add("odd_return_type")
                 return NotImplemented
             return _as_difference(_ask(self, "special", name, *args))
         else:
@@ -320,13 +327,22 @@ def _special(name: str) -> Callable[..., Any]:
             object.__setattr__(self, "_Remote__made", made)
         return value
 
-    if name in _COMPARISONS:
+    if name in COMPARISONS:
         return compare
-    if name in _DIFFERENCES:
+    if name in DIFFERENCES:
         return differ
     if name in _MEASURES:
         return measure
     return {"__contains__": contains, "__enter__": enter}.get(name, forward)
+
+
+def _peer_of(stand_in: Any) -> Asks:
+    return _own_space(stand_in)["_Remote__of"] if isinstance(stand_in, RemoteType) else stand_in._Remote__peer
+
+
+def _is_of_tests(stand_in: Any) -> bool:
+    """Whether it stands for an object of the tests, in the program's process: whatever that says is right."""
+    return not _peer_of(stand_in).guarded
 
 
 def _said_before(stand_in: Remote, name: str, args: tuple[Any, ...]) -> Any:

@@ -29,7 +29,8 @@ _LOOKS = frozenset(
     }
 )  # fmt: skip
 _INSIDES = frozenset({"tb_frame", "gi_frame", "cr_frame", "f_code"})
-_WALKERS = ("inspect.py", _SOURCE)
+_WALKER = f"{os.sep}inspect.py"
+"""Looks for whoever asked it; that packages ask as they are imported is nobody's doing."""
 _BUILTINS = vars(builtins)
 _QUICK = [(name, _BUILTINS[name]) for name in ("abs", "all", "any", "isinstance", "len", "max", "min", "round", "sum")]
 _may_replace = True
@@ -82,7 +83,9 @@ def _notice(event: str, args: tuple[Any, ...]) -> None:
             _noticed.add("reads_tests")
     elif event in _LOOKS and (event != "object.__getattr__" or args[1] in _INSIDES) and not _asking:
         _asking.append(True)  # what follows causes such an event itself
-        caller = sys._getframe(1)
-        if caller.f_code.co_filename.endswith(_WALKERS):
+        caller: Any = sys._getframe(1)
+        while caller and caller.f_code.co_filename.endswith(_WALKER):
+            caller = caller.f_back
+        if caller and caller.f_code.co_filename == _SOURCE:
             _noticed.add("reads_tests")
         _asking.pop()

@@ -194,6 +194,7 @@ def judge(tests: Tests, channel: int) -> dict[str, Any]:
     if peer.gone:
         report["ended"] = "left"
     report["telltales"] = sorted(peer.telltales)
+    peer.hang_up()
     return report
 
 

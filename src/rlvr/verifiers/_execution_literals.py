@@ -22,7 +22,8 @@ STRING = (
 )
 _TOKEN = re.compile(
     rf"(?P<string>{STRING})"
-    r"|(?P<number>0[xXoObB][\w]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?[jJ]?(?!\w))"
+    r"|(?P<number>0[xXoObB][0-9A-Fa-f_]+(?!\w)|"
+    r"(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?(?!\w))"
     r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<mark>[()\[\]{},:=+-])",
     re.DOTALL,

@@ -29,7 +29,7 @@ _DENIED = (
     "delete_module", "reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "personality", "acct", "syslog",
     "settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "sethostname", "setdomainname", "iopl", "ioperm",
     "modify_ldt", "name_to_handle_at", "open_by_handle_at", "fanotify_init", "fanotify_mark", "lookup_dcookie",
-    "vhangup", "nfsservctl", "memfd_secret", "move_pages", "migrate_pages", "uselib", "sysfs", "ioprio_set",
+    "vhangup", "nfsservctl", "io_setup", "memfd_secret", "move_pages", "migrate_pages", "uselib", "sysfs", "ioprio_set",
 )  # fmt: skip
 _ABSENT = (
     "clone3", "io_uring_setup", "io_uring_enter", "io_uring_register", "openat2",

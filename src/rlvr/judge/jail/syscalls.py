@@ -41,6 +41,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "truncate": (76, 45),
     "open": (2, None), "openat": (257, 56), "openat2": (437, 437), "capset": (126, 91), "seccomp": (317, 277),
     "landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446),
+    "io_setup": (206, 0),
 }  # fmt: skip
 NEWEST = 462
 """The newest call that the filter was written for; newer ones do not exist for a jailed process."""

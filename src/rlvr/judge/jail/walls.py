@@ -36,6 +36,8 @@ class Jail:
         for path in self.folders.values():
             os.mkdir(path, 0o700)
         self.crowd = limits.Crowd()
+        if self.crowd.users:
+            os.chmod(folder, 0o711)
         self._marks = {side: self._settle(side) for side in folders.SIDES}
         self._feel_at_home("program")
 
@@ -44,7 +46,7 @@ class Jail:
 
     def entering(self, side: str) -> list[limits.Step]:
         """By which a fresh fork is confined: `program` or `tests`."""
-        return [*self._going_to(side), *([self.crowd.enter] if side == "program" else ())]
+        return [*self._going_to(side), partial(self.crowd.enter, side)]
 
     def tasks(self, side: str, processes: int) -> int | None:
         """The rlimit on processes and threads of this user by which a side has at most so many."""
@@ -88,8 +90,7 @@ class Jail:
         self._settle(side)
 
     def _settle(self, side: str) -> tuple[int, ...]:
-        if side == "program":
-            self.crowd.own(self.folders[side])
+        self.crowd.own(self.folders[side], side)
         return folders.mark(self.folders[side])
 
 

@@ -40,6 +40,8 @@ def _save(source: bytes) -> str:
 
 
 _BEFORE = """
+Object.freeze(rlvrAssert.strict);
+Object.freeze(rlvrAssert);
 const rlvrNumber = parseInt(rlvrFs.readFileSync(0, "utf8"));
 process.stdout.write = () => true;
 """
