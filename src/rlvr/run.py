@@ -50,6 +50,7 @@ class Run:
     def __init__(self, path: Path, facts: dict[str, Json]) -> None:
         self.path, self._facts = path, facts
         self._started, self._cpu = time.monotonic(), cpu_seconds()
+        self._before: dict[str, float] = {}
 
     @classmethod
     def create(cls, path: Path, config: str, seed: int, gpus: Sequence[Json] = ()) -> "Run":
@@ -67,13 +68,17 @@ class Run:
         aside = path.with_name(f".{path.name}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
         facts = _facts(seed, gpus)
-        (aside / "traces").mkdir(parents=True)
-        (aside / "checkpoints").mkdir()
-        write_text(aside / "config.yaml", config)
-        if facts["git"] is not None:
-            _write_patches(aside / "patches", facts["git"]["root"])
-        cls(aside, facts)._save("running")
-        os.replace(aside, path)
+        try:
+            (aside / "traces").mkdir(parents=True)
+            (aside / "checkpoints").mkdir()
+            write_text(aside / "config.yaml", config)
+            if facts["git"] is not None:
+                _write_patches(aside / "patches", facts["git"]["root"])
+            cls(aside, facts)._save("running")
+            os.replace(aside, path)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         return cls(path, facts)
 
     @classmethod
@@ -88,6 +93,7 @@ class Run:
             )
         run = cls(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
         run._facts["resumed"] = [*run._facts.get("resumed", []), _now()]
+        run._before = run._facts.get("spent", {})
         run._save("running")
         return run
 
@@ -123,10 +129,7 @@ class Run:
             file.write(f"{_now()} {sentence}\n")
 
     def finish(self, status: str, **facts: Json) -> None:
-        """status: finished, interrupted or failed. Adds wall and CPU seconds, ended children included."""
-        spent = self._facts.setdefault("spent", {"seconds": 0.0, "cpu_seconds": 0.0})
-        spent["seconds"] = round(spent["seconds"] + time.monotonic() - self._started, 3)
-        spent["cpu_seconds"] = round(spent["cpu_seconds"] + cpu_seconds() - self._cpu, 3)
+        """status: finished, interrupted or failed."""
         self._facts.update(facts)
         self._save(status)
 
@@ -173,6 +176,9 @@ class Run:
             file.writelines(dump_line(row) for row in rows)
 
     def _save(self, status: str) -> None:
+        """Seconds, CPU of ended children included, are those until now, so that a killed run has them, too."""
+        spent = {"seconds": time.monotonic() - self._started, "cpu_seconds": cpu_seconds() - self._cpu}
+        self._facts["spent"] = {name: round(self._before.get(name, 0.0) + s, 3) for name, s in spent.items()}
         self._facts["status"] = status
         write_text(self.path / "run.json", json.dumps(self._facts, indent=2, ensure_ascii=False) + "\n")
 
