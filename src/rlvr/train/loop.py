@@ -36,7 +36,7 @@ from rlvr.train.columns import columns_of
 from rlvr.train.fates import fates
 from rlvr.train.interrupts import interruptible
 from rlvr.train.ledger import Ledger
-from rlvr.train.resolving import Parts
+from rlvr.train.resolving import Parts, check_batch
 from rlvr.train.sources import source
 
 PENDING = "checkpoints/pending.jsonl"
@@ -63,6 +63,12 @@ class Training:
         if not kept:
             raise ValueError(f"every prompt is too long for the model or max_prompt_tokens, as that of {long[0].id}")
         self._parts = parts = replace(parts, tasks=kept, batch_size=recipe.batch_size or len(kept))
+        check_batch(recipe, parts, len(kept))
+        if parts.samples and not model.end_tokens:
+            raise ValueError(
+                "the tokenizer has no end-of-sequence token, so no sample could end by itself; set eos_token in its "
+                "tokenizer_config.json"
+            )
         check_prompts(parts.evaluation, model)
         # Imitation is of text: at temperature 1, with dropout. Where log-probs are compared they must be the sampler's.
         objective = parts.objective
@@ -276,6 +282,7 @@ class Training:
         found = self._run.checkpoints()
         if not found:
             self._run.rewind({})
+            self._run.log("begins at step 0")
             return 0
         state = checkpoints.restore(found[-1], self._learner)
         self._ledger.restore(state, self._tasks_digest)

@@ -20,6 +20,16 @@ def local_config(path: str) -> Any:
         return None
 
 
+def local_tokenizer(path: str) -> Any:
+    """The tokenizer of a folder, a run, or a hub id whose files are in the cache; None without one."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(_folder(path), local_files_only=True)
+    except (OSError, ValueError):
+        return None
+
+
 def absent(path: str) -> str:
     """Why the model cannot be loaded here and now; empty where it can be, be it by a download."""
     if local_config(path) is not None:
