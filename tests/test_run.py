@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -134,6 +135,16 @@ def test_spent_time_adds_up_over_interruptions(tmp_path):
     found = facts(run.path)
     assert (found["status"], found["note"], len(found["resumed"])) == ("finished", "x", 1)
     assert found["spent"]["seconds"] >= first["seconds"]
+
+
+def test_a_killed_run_knows_what_it_had_spent_when_it_last_wrote(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG, 0)
+    time.sleep(0.01)
+    run.note(checkpoint="checkpoints/step_1")
+    spent = facts(run.path)["spent"]["seconds"]
+    assert spent >= 0.01
+    Run.reopen(run.path, CONFIG).note(checkpoint="checkpoints/step_2")
+    assert facts(run.path)["spent"]["seconds"] >= spent
 
 
 def test_rewinding_cuts_the_growing_files_to_where_they_were(tmp_path):

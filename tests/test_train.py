@@ -104,6 +104,7 @@ def test_an_alarm_that_stops_leaves_a_checkpoint_and_says_why(recipe, display, t
     assert list(found["weights"]) == ["step_3"]
     assert [row["alarms"] for row in found["metrics"]] == [[], [], ["zero_contrast_share"]]
     assert "alarm: zero_contrast_share is" in (tmp_path / "run" / "log.txt").read_text()
+    assert "alarm at step 3: zero_contrast_share is" in display.console.file.getvalue()
 
 
 def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path):
