@@ -22,6 +22,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -176,7 +177,7 @@ class Run:
             file.writelines(dump_line(row) for row in rows)
 
     def _save(self, status: str) -> None:
-        """Seconds, CPU of ended children included, are those until now, so that a killed run has them, too."""
+        """Seconds, CPU of children included, are those until now, so that a killed run has them, too."""
         spent = {"seconds": time.monotonic() - self._started, "cpu_seconds": cpu_seconds() - self._cpu}
         self._facts["spent"] = {name: round(self._before.get(name, 0.0) + s, 3) for name, s in spent.items()}
         self._facts["status"] = status
@@ -194,9 +195,22 @@ def _number(checkpoint: Path) -> int:
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """CPU seconds of this process and of all below it, those under way (a shared judge's) where the system tells."""
     spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
+    return spent.user + spent.system + spent.children_user + spent.children_system + _of_living_children(os.getpid())
+
+
+def _of_living_children(pid: int) -> float:
+    spent = 0.0
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        # Any of them may end while it is looked at.
+        with suppress(OSError):
+            for child in map(int, listed.read_text().split()):
+                with suppress(OSError):
+                    fields = Path(f"/proc/{child}/stat").read_text(errors="replace").rpartition(")")[2].split()
+                    # User and system time, its own and that of children it has waited for.
+                    spent += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + _of_living_children(child)
+    return spent
 
 
 def default_path(name: str) -> Path:
