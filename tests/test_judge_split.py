@@ -712,6 +712,25 @@ FORGED = {
         "    return meta('X', (), {'__eq__': lambda s, o: True})()\n---\n"
         "import abc\nclass Thing(abc.ABC): pass\nassert f(lambda g, x: g(x), Thing()) == 3"
     ),
+    "a class made by whatever calls what it is given": (
+        "def f(apply):\n    return apply(type, 'X', (), {'__eq__': lambda s, o: True})()\n---\n"
+        "assert f(lambda g, *args: g(*args)) == 3"
+    ),
+    "a getter made by whatever calls what it is given": (
+        "def f(apply, getter, g):\n    return apply(apply(getter, '__globals__'), g)['secret']\n---\n"
+        "import operator\nsecret = 42\ndef g(): pass\n"
+        "assert f(lambda f, *args: f(*args), operator.attrgetter, g) == secret"
+    ),
+    "a number that is another one each time": (
+        "class Z:\n    said = 0\n    def __float__(s):\n        s.said += 1\n"
+        "        return [0.0, -0.5, 0.0][s.said - 1]\ndef f(cs):\n    return Z()\n---\nimport math\n"
+        "cs = [1.0, 2.0, 3.0]\nx = f(cs)\nassert abs(sum(c * math.pow(x, i) for i, c in enumerate(cs))) < 1e-6"
+    ),
+    "a number whose powers and products are what is wanted": (
+        "class Z:\n    def __init__(s, x): s.x = x\n    __pow__ = __mul__ = __rmul__ = __add__ = lambda s, o: s.x\n"
+        "def f(x):\n    return Z(x)\n---\nassert abs(f(2.0) ** 2 - 2.0) < 1e-6\n---\n"
+        "x = f(2.0)\nassert abs(x * x - 2.0) < 1e-6\n---\nassert 3.0 * f(2.0) == 2.0"
+    ),
     "names that are no names": (
         "import os\nframe = b'=t3;s8;finisheds0;d2;i5;Ns1;fi1;'\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\n"
         "---\nassert f == 1"
@@ -765,6 +784,23 @@ def test_forged_answers_are_not_believed(sandbox, name):
     assert execution.trust == "split"
     assert execution.ended != "judge_error"
     assert not any(test.outcome in ("passed", "judge_error") for test in execution.tests), execution
+
+
+@pytest.mark.parametrize(
+    ("setup", "spoil"),
+    [
+        ("import decimal\nthing = decimal.getcontext()\nright = lambda: decimal.Decimal(2) / 3 > 0.666", "x.prec = 1"),
+        ("import sys\nthing = sys.path\nright = lambda: len(sys.path) > 0", "x.clear()"),
+        ("import json\nthing = json._default_encoder\nright = lambda: json.dumps([1, 2]) == '[1, 2]'",
+         "x.item_separator = ';'"),
+    ],
+)  # fmt: skip
+def test_a_program_does_not_reach_the_tests_of_the_next_one(sandbox, setup, spoil):
+    """Through what tests hand over that is not only theirs."""
+    reference = {"style": "asserts", "setup": setup, "tests": ["assert f(thing) == 3\nassert right()"]}
+    programs = [f"def f(x):\n    {spoil}\n    return 0", "def f(x):\n    return 3"]
+    executions = sandbox.run_many([Job(program, reference) for program in programs])
+    assert [execution.tests[0].outcome for execution in executions] == ["wrong_answer", "passed"]
 
 
 # What needs one process, the reason that is given, and its line.

@@ -1,6 +1,8 @@
 """Where models come from: remote folders, checkpoints of other trainers, tokenizers of their own, chat templates."""
 
 import copy
+import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -43,7 +45,27 @@ def test_a_remote_model_or_run_is_copied_once_and_again_when_it_changes(tiny, tm
     path = remote.put(tmp_path / "run", "bucket/run")
     assert models.load(path).fingerprint() == tiny(seed=3).fingerprint()
     with pytest.raises(FileNotFoundError, match="no model at memory://nowhere: nothing is there"):
-        models.check("memory://nowhere")
+        models.load("memory://nowhere")
+
+
+def test_of_a_run_that_compared_its_checkpoints_the_best_is_loaded_and_told(tiny, tmp_path, remote):
+    run = tmp_path / "run"
+    for step in (2, 4):
+        models.save(tiny(seed=step), run / "checkpoints" / f"step_{step}" / "model", {})
+    best = {"metric": "pass@1", "value": 0.25, "step": 2, "checkpoint": "checkpoints/step_2"}
+    (run / "run.json").write_text(json.dumps({"status": "finished", "best": best}))
+    for path in (str(run), remote.put(run, "bucket/best")):
+        model = models.load(path)
+        assert model.fingerprint() == tiny(seed=2).fingerprint()
+        assert model.checkpoint == (
+            f"{path} is a run, of which checkpoints/step_2 is taken, the best by pass@1 (0.25); "
+            "the newest is checkpoints/step_4"
+        )
+        assert model.place.name.endswith("checkpoints/step_2/model")
+        last = models.load(f"{path}/checkpoints/step_4")
+        assert (last.fingerprint(), last.checkpoint) == (tiny(seed=4).fingerprint(), "")
+    shutil.rmtree(run / "checkpoints" / "step_2")
+    assert models.load(str(run)).checkpoint == f"{run} is a run, of which checkpoints/step_4 is taken, the newest"
 
 
 def test_a_damaged_or_incomplete_checkpoint_is_refused(tiny, tmp_path):

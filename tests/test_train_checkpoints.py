@@ -65,6 +65,9 @@ def test_the_best_and_every_nth_stay_and_a_run_that_no_longer_gains_ends(recipe,
     assert "| held-out, 2 tasks | before | best (step 2) | last (step 5) |" in page
     assert "| pass@1 | 90.0 (0.0 to 100.0) | 60.0 (0.0 to 100.0) | 40.0 (0.0 to 100.0) |" in page
     assert "sft on 60 tasks of `programs` from" in page
+    assert "given this folder as a model takes the best; `checkpoints/step_5` in it names one." in page
+    taken = models.load(str(tmp_path / "run")).checkpoint
+    assert "checkpoints/step_2 is taken, the best by pass@1 (0.6); the newest is checkpoints/step_5" in taken
     before = record(tmp_path / "run")
     train(asked, tmp_path / "run", display, resume=True)
     assert record(tmp_path / "run") == before
@@ -215,12 +218,12 @@ def test_a_full_disk_is_a_sentence_wherever_the_run_writes(recipe, display, tmp_
         (run.path / name).symlink_to("/dev/full")
         return run
 
-    monkeypatch.setattr(Run, "create", create)
-    with pytest.raises(
-        RunStoppedError, match=r"the disk of .*run is full .* make room there and continue with --resume"
-    ):
-        train(recipe(SFT), tmp_path / "run", display)
-    (tmp_path / "run" / name).unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "create", create)
+        with pytest.raises(RunStoppedError, match=r"the disk of .*run is full .* and continue with --resume"):
+            train(recipe(SFT), tmp_path / "run", display)
+    # A run that had not begun to learn is gone altogether.
+    (tmp_path / "run" / name).unlink(missing_ok=True)
     train(recipe(SFT), tmp_path / "run", display, resume=True)
     assert status(tmp_path / "run") == "finished"
 

@@ -9,8 +9,9 @@ import torch
 from training import DPO, GRPO, SFT
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr import models
+from rlvr import extras, models
 from rlvr.config import load_recipe
+from rlvr.config.train_recipe import Lora, Model
 from rlvr.judge import languages
 from rlvr.quickstart import recipes
 from rlvr.storage import write_lines
@@ -52,6 +53,25 @@ def test_with_the_data_the_arithmetic_is_exact(data):
     assert "all together 60 prompts, 240 sequences, at most 15 optimizer steps" in told
     assert "checkpoints/cycle_N after 3 steps, of which at most 2 stay" in told
     assert "# missing  tasks" not in told
+
+
+def test_of_a_run_as_the_model_it_says_which_checkpoint_would_be_taken(recipe, warm):
+    told = comments(describe(recipe(GRPO)))
+    assert f"# model    {warm} is a run, of which checkpoints/step_120 is taken, the newest" in told
+
+
+def test_an_adapter_of_a_run_that_has_moved_is_counted_by_the_base_that_moved_with_it(recipe, tiny, tmp_path):
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    models.save(tiny(), run / "base", {})
+    section = Model(path=str(run / "base"), lora=Lora(rank=2))
+    models.save(models.start(section, section.path, (), 0, tmp_path, print), run / "checkpoints/step_3/model", {})
+    run.rename(moved)
+    told = comments(describe(recipe(GRPO, f"model.path={moved}")))
+    assert any("2 layers, width 16" in line for line in told)
+    assert told[-1] == "# missing  nothing"
+    (moved / "base").rename(tmp_path / "gone")
+    missing = comments(describe(recipe(GRPO, f"model.path={moved}")))[-1]
+    assert re.search(r"# missing  model .* \(the base of the adapter in .*step_3/model is gone: there is no", missing)
 
 
 def test_a_local_model_is_counted_and_nothing_is_missing(recipe, warm):
@@ -129,7 +149,7 @@ def test_compilers_and_packages_that_this_machine_lacks_are_listed_together(reci
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     missing = [line for line in comments(describe(asked)) if line.startswith("# missing")]
     assert [line.split(" (")[0] for line in missing] == [
-        "# missing  the tracker wandb needs the package wandb: pip install 'rlvr[trackers]'",
+        f"# missing  the tracker wandb needs the package wandb: {extras.install('trackers')}",
         "# missing  a judge for 2 tasks",
     ]
     assert "there is no g++" in missing[1]

@@ -9,7 +9,6 @@ import builtins
 import importlib.util
 import json
 import re
-import symtable
 import sys
 import threading
 import warnings
@@ -17,7 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rlvr import extras
 from rlvr.judge import splitting
+from rlvr.judge.uses import HARMLESS, called, needs, only_builtin, parse
 from rlvr.records import Json, Record
 from rlvr.registry import unknown
 
@@ -130,23 +131,23 @@ def _plan(reference_json: str) -> Plan:
 
 
 def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entry_point: str) -> Plan:
-    setup_uses = _parse(setup, "the setup")
-    uses = [_parse(source, f"test {number}") for number, source in enumerate(sources)]
+    setup_uses = parse(setup, "the setup")
+    uses = [parse(source, f"test {number}") for number, source in enumerate(sources)]
     if style == "check" and "check" not in uses[0].bound:
         raise ValueError("the tests of a 'check' reference must define check(candidate)")
     before = header(prompt, entry_point)
-    before_uses = _parse(before, "the prompt")
+    before_uses = parse(before, "the prompt")
     given = before_uses.bound - {entry_point}
     bound = setup_uses.bound.union(*(use.bound for use in uses))
     free = setup_uses.free.union(*(use.free for use in uses)) - bound
-    modules = {name for name in free - given if name in sys.stdlib_module_names and name not in _called(uses)} - {
+    modules = {name for name in free - given if name in sys.stdlib_module_names and name not in called(uses)} - {
         entry_point
     }
     names = {name for name in free - given - modules if not hasattr(builtins, name)}
     if entry_point:
         names.add(entry_point)
     elif not names:
-        names = {_only_builtin(uses)}
+        names = {only_builtin(uses)}
         entry_point = next(iter(names))
     trees = [use.tree for use in (setup_uses, *uses)]
     shared = next(filter(None, (splitting.obstacle(tree, names, "") for tree in trees)), "")
@@ -159,17 +160,17 @@ def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entr
         header=before if given & free else "",
         trust="shared" if shared else "split",
         why_shared=shared,
-        plain=modules <= _HARMLESS and all(use.is_plain() for use in (setup_uses, *uses, before_uses)),
+        plain=modules <= HARMLESS and all(use.is_plain() for use in (setup_uses, *uses, before_uses)),
         watched=splitting.watched(trees),
-        needs=_needs(trees, ""),
+        needs=needs(trees, ""),
     )
 
 
 def _suite(source: str, module: str) -> Plan:
     """The plan of a pytest file."""
     if importlib.util.find_spec("pytest") is None:
-        raise ValueError("tests of style 'pytest' need pytest, which is not installed here: pip install 'rlvr[pytest]'")
-    use = _parse(source, "the file of tests")
+        raise ValueError(f"tests of style 'pytest' need pytest, which is not installed: {extras.install('pytest')}")
+    use = parse(source, "the file of tests")
     found = suite_names(use.tree)
     if not found:
         raise ValueError("the file of tests has no test: no function test_..., no class Test..., no unittest.TestCase")
@@ -186,7 +187,7 @@ def _suite(source: str, module: str) -> Plan:
         suite=source,
         module=module,
         watched=splitting.watched([use.tree]),
-        needs=tuple(sorted({"pytest", *_needs([use.tree], module)})),
+        needs=tuple(sorted({"pytest", *needs([use.tree], module)})),
     )
 
 
@@ -222,95 +223,3 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> 
             values = decorator.args[1]
             count *= max(1, len(values.elts)) if isinstance(values, ast.List | ast.Tuple) else 1
     return count
-
-
-def _needs(trees: list[ast.Module], module: str) -> tuple[str, ...]:
-    """Modules outside the standard library. Raises `ValueError` for one that is needed in any case and is not here."""
-    found: set[str] = set()
-    for tree in trees:
-        tops = {name.partition(".")[0] for name in _imported(tree)} - {module, ""}
-        found |= tops - sys.stdlib_module_names
-        always = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
-        for name in sorted({name.partition(".")[0] for name in _imported(always)} & found):
-            if importlib.util.find_spec(name) is None:
-                raise ValueError(f"the tests import {name!r}, which is not installed here")
-    return tuple(sorted(found))
-
-
-@dataclass(frozen=True, slots=True)
-class _Uses:
-    """What one piece of source binds at its top level and what it takes from elsewhere."""
-
-    tree: ast.Module
-    bound: frozenset[str]
-    free: frozenset[str]
-
-    def called(self) -> set[str]:
-        nodes = (node.func for node in splitting.nodes(self.tree) if isinstance(node, ast.Call))
-        return {node.id for node in nodes if isinstance(node, ast.Name)}
-
-    def is_plain(self) -> bool:
-        for node in splitting.nodes(self.tree):
-            if isinstance(node, ast.Attribute) and (not isinstance(node.ctx, ast.Load) or node.attr.startswith("__")):
-                return False
-            if isinstance(node, ast.Name) and node.id in _FAR_REACHING:
-                return False
-        return _imported(self.tree) <= _HARMLESS
-
-
-# Modules whose use leaves nothing behind (`random` is seeded anew for every program).
-_HARMLESS = {
-    "bisect", "cmath", "collections", "copy", "datetime", "fractions", "functools", "heapq", "itertools", "json",
-    "math", "numbers", "operator", "random", "re", "statistics", "string", "typing",
-}  # fmt: skip
-_FAR_REACHING = {
-    "__builtins__", "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals",
-    "input", "open", "quit", "setattr", "vars",
-}  # fmt: skip
-
-
-def _parse(source: str, what: str) -> _Uses:
-    try:
-        tree = ast.parse(source)
-        compile(tree, what, "exec", dont_inherit=True)
-        table = symtable.symtable(source, what, "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None)
-        raise ValueError(f"{what} does not parse: {error}" + ("" if line else f": {source!r:.80}")) from error
-    bound = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    free: set[str] = set()
-    tables = [table]
-    while tables:
-        current = tables.pop()
-        tables += current.get_children()
-        for symbol in current.get_symbols():
-            if symbol.is_referenced() and (current is table or symbol.is_global()):
-                free.add(symbol.get_name())
-            elif symbol.is_declared_global() and symbol.is_assigned():
-                bound.add(symbol.get_name())
-    return _Uses(tree, frozenset(bound), frozenset(free - bound))
-
-
-def _imported(tree: ast.Module) -> set[str]:
-    modules: set[str] = set()
-    for node in splitting.nodes(tree):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            modules.add("" if node.level else node.module or "")
-    return modules
-
-
-def _called(uses: list[_Uses]) -> set[str]:
-    return set().union(*(use.called() for use in uses))
-
-
-def _only_builtin(uses: list[_Uses]) -> str:
-    """The program's name where tests use none but those of builtins, as for a task to write one's own `sum`."""
-    common = set.intersection(*(use.called() & set(vars(builtins)) for use in uses))
-    if len(common) != 1:
-        raise ValueError(
-            "the tests use no name of the program; say in 'entry_point' which function they test"
-            + (f" (they call {', '.join(sorted(common))})" if common else "")
-        )
-    return common.pop()

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from rlvr.judge import telltales
-from rlvr.judge.handles import SOURCE, Peer
+from rlvr.judge.handles import SOURCE
+from rlvr.judge.peer import Peer
 from rlvr.judge.wire import Gone
 
 MODULE = "solution"

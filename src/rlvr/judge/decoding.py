@@ -16,14 +16,21 @@ class Decoder:
 
     load: `(tag, decoder, depth)`, called for the tags of handles.
     containers: the writer's, by number, where both sides know some already; grows by each one read.
+    hand: what is handed on of each class, function or object of this side's own that was named.
     """
 
     def __init__(
-        self, data: bytes, load: Callable[[int, "Decoder", int], Any], containers: Sequence[Any] = (), start: int = 0
+        self,
+        data: bytes,
+        load: Callable[[int, "Decoder", int], Any],
+        containers: Sequence[Any] = (),
+        start: int = 0,
+        hand: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.data = data
         self.at = start
         self.load = load
+        self.hand = hand
         self.containers = list(containers)
 
     def value(self) -> Any:
@@ -115,7 +122,7 @@ class Decoder:
 
     def _named(self, depth: int) -> Any:
         name = self.take(self.number()).decode()
-        return arrays.named(name) if name.startswith("numpy.") else BY_NAME[name]
+        return arrays.named(name) if name.startswith("numpy.") else self.hand(BY_NAME[name])
 
     def _slice(self, depth: int) -> slice:
         return slice(self.get(depth + 1), self.get(depth + 1), self.get(depth + 1))

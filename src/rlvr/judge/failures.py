@@ -64,7 +64,7 @@ def _show(value: Any) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:  # an object of the program that is part of the message may raise anything
         return ""
 
 

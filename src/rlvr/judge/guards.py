@@ -9,7 +9,7 @@ import sys
 import types
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _SEALED = (
@@ -32,6 +32,16 @@ def is_open(target: Any, name: str, use: Callable[..., Any]) -> bool:
 def may_call(target: Any) -> bool:
     """Whether an object may be called: all but classes by which one could get at more than was handed over."""
     return not (isinstance(target, type) and (issubclass(target, _READERS) or _is_of_mock(target, "configure_mock")))
+
+
+def handed(value: Any) -> Any:
+    """What a function of the tests gets where the candidate names this: it may call what it gets on whatever else it
+    gets, as `lambda f, *args: f(*args)` does."""
+    return value if may_call(value) else _closed
+
+
+def _closed(*_: Any, **__: Any) -> NoReturn:
+    raise TypeError("a class of the tests that is closed")
 
 
 def _is_of_mock(target: Any, name: str) -> bool:

@@ -251,6 +251,14 @@ def cpu_of(pid: int) -> float:
         return 0.0
 
 
+def is_asleep(pid: int) -> bool:
+    """Whether a process waits for something; False where the kernel does not tell."""
+    try:
+        return _proc.read(f"{_proc.named(pid)}/stat").rpartition(b")")[2].split()[0] == b"S"
+    except (OSError, IndexError):
+        return False
+
+
 class Ended:
     """What processes that were waited for have used."""
 

@@ -8,17 +8,21 @@ _SHOWN = 8192
 
 
 class Place:
-    """Where one program runs: its jail's folder for programs, and two capped places for what it prints."""
+    """Where one program runs: its jail's folder for programs, an empty input, two capped places for what it prints.
+
+    None of them is another program's, since locks and flags stay with an open file.
+    """
 
     def __init__(self, jail: Jail) -> None:
         self.jail = jail
+        self.input = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self.outputs = [_scratch(jail), _scratch(jail)]
 
     def close(self) -> list[str]:
         """Clean up; returns the heads of both outputs."""
         heads = [os.pread(output, _SHOWN, 0).decode("utf-8", "replace") for output in self.outputs]
-        for output in self.outputs:
-            os.close(output)
+        for descriptor in (self.input, *self.outputs):
+            os.close(descriptor)
         self.jail.clean("program")
         return heads
 

@@ -25,10 +25,14 @@ _ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rsh
 _DIFFERENCE = "sub truediv floordiv mod and or xor"
 _DIFFERENCES = {f"__{side}{name}__": f"__{name}__" for name in _DIFFERENCE.split(" ") for side in ("", "r", "i")}
 """With what is expected on the other side, these show whether it is equal. By name, without the side."""
-_MEASURE = "bool int float complex index abs neg pos invert round trunc floor ceil divmod"
-_MEASURES = {f"__{name}__" for name in _MEASURE.split(" ")} | {
+_CONVERSION = "int float complex index abs neg pos invert round trunc floor ceil"
+CONVERSIONS = frozenset(f"__{name}__" for name in _CONVERSION.split(" "))
+"""These make a number of an object alone: of an answer the same one each time, or it could be each root of an equation
+by which tests try it."""
+_PRODUCTS = {"__divmod__"} | {
     f"__{side}{name}__" for name in ("add", "mul", "pow", "matmul") for side in ("", "r", "i")
 }
+_MEASURES = {"__bool__", *CONVERSIONS, *_PRODUCTS}
 """These make numbers of an object."""
 GENERATOR_METHODS = ("send", "throw", "close")
 SPECIALS = (
@@ -47,8 +51,12 @@ _VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "
 """What tests ask a text, a set, or a table; an object that says yes to all is none of these."""
 
 
-class _Asks(Protocol):
+class Asks(Protocol):
+    """The end of the channel that a stand-in asks through."""
+
     telltales: set[str]
+    turns: int
+    """How often something was asked that may have changed an object."""
 
     def ask(self, operation: str, target: int | None, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -56,13 +64,15 @@ class _Asks(Protocol):
 class Remote:
     """Stand-in for an object of the other process; subclasses, one per remote class, carry its special methods."""
 
-    __slots__ = ("__differs", "__handle", "__made", "__peer", "__weakref__")
-    __peer: _Asks
+    __slots__ = ("__differs", "__handle", "__made", "__peer", "__said", "__weakref__")
+    __peer: Asks
     __handle: int
     __differs: bool
     """Whether it came of a difference to plain data."""
     __made: bool | None
     """Whether the tests have made it; None: it was seen once only."""
+    __said: dict[Any, Any]
+    """What numbers it said it is in this turn, by question."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith(_CLOSED) or name in _OF_MOCKS or (name in _VERDICTS and not _is_made(self)):
@@ -109,7 +119,7 @@ class RemoteType(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         value = _ask(cls, "special", "__call__", *args, **kwargs)
-        if type(value) is cls and "_Remote__asked_for" in _own_space(cls) and value._Remote__made is None:
+        if type(value) is cls and _is_asked_for(cls) and value._Remote__made is None:
             object.__setattr__(value, "_Remote__made", True)
         return value
 
@@ -150,13 +160,14 @@ def handle_of(value: Any) -> int:
     return _own_space(value)["_Remote__number"] if isinstance(value, RemoteType) else value._Remote__handle
 
 
-def instance(cls: type, peer: _Asks, handle: int) -> Remote:
+def instance(cls: type, peer: Asks, handle: int) -> Remote:
     """A stand-in of a class; calling the class would make an object in the other process."""
     made = object.__new__(cls)
     object.__setattr__(made, "_Remote__peer", peer)
     object.__setattr__(made, "_Remote__handle", handle)
     object.__setattr__(made, "_Remote__differs", False)
     object.__setattr__(made, "_Remote__made", None)
+    object.__setattr__(made, "_Remote__said", {})
     return made
 
 
@@ -167,7 +178,7 @@ def seen_again(value: Any) -> Any:
     return value
 
 
-def mark(value: Any, peer: _Asks, handle: int) -> None:
+def mark(value: Any, peer: Asks, handle: int) -> None:
     """Make an object with a `__dict__` forward what it lacks."""
     value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle)
 
@@ -198,7 +209,7 @@ def _bind(function: Any, instance: Any, owner: Any = None) -> Any:
 
 
 def class_of_specials(
-    name: str, specials: Iterable[Any], of_its_class: Iterable[Any], peer: _Asks, handle: int
+    name: str, specials: Iterable[Any], of_its_class: Iterable[Any], peer: Asks, handle: int
 ) -> type[Remote]:
     """The stand-in of a class, which makes those of its objects. of_its_class: special methods of its metaclass."""
     more = {key: method for key, method in _methods(of_its_class).items() if key not in vars(RemoteType)}
@@ -233,7 +244,7 @@ def is_exception_class(value: Any) -> bool:
     return type(value) in (type, _ExceptionType) and issubclass(value, BaseException)
 
 
-def exception_class(name: str, bases: tuple[type, ...], peer: _Asks, handle: int) -> type:
+def exception_class(name: str, bases: tuple[type, ...], peer: Asks, handle: int) -> type:
     """A real exception class, since `except` takes nothing else."""
     space = {
         "__getattr__": _attribute_of_exception,
@@ -286,14 +297,21 @@ def _special(name: str) -> Callable[..., Any]:
         # What plain data does not have (a path's `/ "name"`), tests do not use on an answer that should be plain.
         if _is_made(self) or is_remote(other) or not hasattr(type(other), _DIFFERENCES[name]):
             return _ask(self, "special", name, other, *more)
-        asked_for = "_Remote__asked_for" in _own_space(type(self))
-        if not asked_for or type(other).__module__ == "numpy":
+        if not _is_asked_for(type(self)) or type(other).__module__ == "numpy":
             self._Remote__peer.telltales.add("odd_return_type")
             return NotImplemented
         return _as_difference(_ask(self, "special", name, other, *more))
 
     def measure(self: Any, *args: Any) -> Any:
-        value = _ask(self, "special", name, *args)
+        if name in CONVERSIONS and isinstance(self, Remote) and not _is_made(self):
+            value = _said_before(self, name, args)
+        elif name in _PRODUCTS and _is_unknown(self):
+            if not all(map(is_remote, args)):
+                self._Remote__peer.telltales.add("odd_return_type")
+                return NotImplemented
+            return _as_difference(_ask(self, "special", name, *args))
+        else:
+            value = _ask(self, "special", name, *args)
         return _as_difference(value) if _differs(self) or any(map(_differs, args)) else value
 
     def enter(self: Any) -> Any:
@@ -309,6 +327,26 @@ def _special(name: str) -> Callable[..., Any]:
     if name in _MEASURES:
         return measure
     return {"__contains__": contains, "__enter__": enter}.get(name, forward)
+
+
+def _said_before(stand_in: Remote, name: str, args: tuple[Any, ...]) -> Any:
+    """What an object said to this question; asked again only where something has happened meanwhile."""
+    turn, said = stand_in._Remote__peer.turns, stand_in._Remote__said
+    if said.get("turn") != turn:
+        said.clear()
+        said["turn"] = turn
+    if (name, args) not in said:
+        said[name, args] = _ask(stand_in, "special", name, *args)
+    return said[name, args]
+
+
+def _is_unknown(stand_in: Any) -> bool:
+    """Whether this is an answer of a class that the tests do not name: they expect plain data, not its arithmetic."""
+    return isinstance(stand_in, Remote) and not _is_made(stand_in) and not _is_asked_for(type(stand_in))
+
+
+def _is_asked_for(cls: type) -> bool:
+    return "_Remote__asked_for" in _own_space(cls)
 
 
 def _differs(value: Any) -> bool:

@@ -19,15 +19,18 @@ from typing import Any, NoReturn
 from rlvr.judge import standins, telltales
 from rlvr.judge.candidate import MODULE, load
 from rlvr.judge.failures import TESTS, classify, shorten
-from rlvr.judge.handles import Peer
+from rlvr.judge.languages import write_all
+from rlvr.judge.peer import Peer
 from rlvr.judge.standins import is_remote
 from rlvr.judge.wire import Gone, read_frame, write_frame
 
 PLAN, DONE = b"plan", b"done"
-_EXPLAINED = 8
+EXPLAINED = 8
 """How many failed tests of one candidate are explained, so that a report always fits a socket's buffer."""
 _LOADED = ("finished", "syntax_error", "runtime_error", "memory_limit", "output_limit", "early_exit")
 """How a program can say that loading it ended."""
+_to_json = json.JSONEncoder().encode
+"""Not the module's own encoder, which tests can change."""
 _OF_INPUT = ("read", "readline", "readlines", "isatty", "readable", "fileno", "close")
 
 
@@ -141,11 +144,12 @@ def serve(reports: socket.socket, jobs: socket.socket) -> NoReturn:
         jobs.send(DONE)
 
 
-def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program: bytes) -> NoReturn:
-    """Program and tests in one process, for tests that cannot be split."""
+def serve_shared(plans: socket.socket, jobs: socket.socket, program: bytes, report: int) -> NoReturn:
+    """Program and tests in one process, for tests that cannot be split. report: the file for it."""
     gc.enable()
     telltales.watch(program)
-    tests = Tests(json.loads(read_frame(reports) or b""))
+    tests = Tests(json.loads(read_frame(plans) or b""))
+    plans.close()  # the caller and other tests' processes have its other end
     if tests.suite:
 
         def fill(module: types.ModuleType) -> None:
@@ -159,8 +163,8 @@ def serve_shared(reports: socket.socket, jobs: socket.socket, job: int, program:
     else:
         ended, why, names = load(program)
         results = tests.run(names, None) if ended == "finished" else []
-    report = {"ended": ended, "why": why, "tests": results, "telltales": telltales.seen()}
-    _report(reports, job, report, time.process_time())
+    found = {"ended": ended, "why": why, "tests": results, "telltales": telltales.seen()}
+    write_all(report, _to_json(_shortened(found)).encode())
     jobs.send(DONE)
     os._exit(0)
 
@@ -280,9 +284,11 @@ def _lend(watched: list[str]) -> Any:
 
 
 def _report(reports: socket.socket, job: int, report: dict[str, Any], cpu_s: float) -> None:
+    write_frame(reports, _to_json({**_shortened(report), "job": job, "cpu_s": cpu_s}).encode())
+
+
+def _shortened(report: dict[str, Any]) -> dict[str, Any]:
+    """With the reasons of the first failures only."""
     failed = [number for number, (outcome, _) in enumerate(report["tests"]) if outcome != "passed"]
-    explained = {str(number): report["tests"][number][1] for number in failed[:_EXPLAINED]}
-    outcomes = [outcome for outcome, _ in report["tests"]]
-    write_frame(
-        reports, json.dumps({**report, "job": job, "tests": outcomes, "whys": explained, "cpu_s": cpu_s}).encode()
-    )
+    explained = {str(number): report["tests"][number][1] for number in failed[:EXPLAINED]}
+    return {**report, "tests": [outcome for outcome, _ in report["tests"]], "whys": explained}

@@ -13,6 +13,8 @@ from rlvr.judge.place import Place
 
 _TICK_S = 0.1
 _TESTER_GRACE_S = 60.0
+_ASLEEP_S = 0.5
+"""A tests' process that sleeps so long after the program has ended waits for nobody: the program had it sleep."""
 _STARVED = "the program and what it started needed too much memory together"
 
 
@@ -40,6 +42,7 @@ class Watch:
         self.most = job["limits"]
         self.began = time.monotonic()
         self.tester_began: float | None = None
+        self.tester_awake = 0.0
         self.poll = select.poll()
         self.poll.register(jobs, select.POLLIN)
         self.poll.register(control, 0)
@@ -111,9 +114,11 @@ class Watch:
         self._end()
 
     def _tester_is_late(self) -> bool:
-        return (
-            self._tester_cpu_s() > self.most["cpu_s"] or time.monotonic() - self.began - self.wall_s > _TESTER_GRACE_S
-        )
+        now = time.monotonic()
+        if not self.tester_awake or not self.tester_pid or not limits.is_asleep(self.tester_pid):
+            self.tester_awake = now
+        late = now - self.began - self.wall_s > _TESTER_GRACE_S or now - self.tester_awake > _ASLEEP_S
+        return late or self._tester_cpu_s() > self.most["cpu_s"]
 
     def _end(self) -> limits.Ended:
         if self.ended is None:

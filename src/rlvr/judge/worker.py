@@ -12,17 +12,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rlvr.judge.assembly import Plan
 from rlvr.judge.cases import Cases
+from rlvr.judge.failures import shorten
 from rlvr.judge.jail import cgroups
 from rlvr.judge.languages import write_all
 from rlvr.judge.profiles import LEAN, Profile
 from rlvr.judge.referee import scratch
+from rlvr.judge.tester import EXPLAINED
 from rlvr.judge.wire import read_frame, send_files, write_frame
-from rlvr.records import Execution, Job, TestResult
+from rlvr.records import TELLTALES, Execution, Job, Outcome, Record, TestResult
 
 _BOOT = """
 import sys
@@ -38,6 +41,7 @@ _ENVIRONMENT = {
 }  # fmt: skip
 """With all symbols bound at once, forks need not bind them again. The zygote takes this last one away again."""
 _CLOSE_S = 5.0
+_LONGEST_REPORT = 1 << 20
 _DRAIN_MS = 200
 
 
@@ -67,6 +71,9 @@ class Worker:
             known = getattr(error, "known", {})
             self.close()
             raise LostError(known) from error
+        except BaseException:
+            self.close()  # nobody knows which of its messages were read
+            raise
 
     def interrupt(self) -> None:
         """From another thread: have the zygote end what runs and leave; a `run` under way raises `LostError`."""
@@ -124,14 +131,19 @@ class Worker:
                 for number, job in enumerate(jobs)
             ]
             cases = len(plan.cases) if isinstance(plan, Cases) else 0
-            # A file of pytest leaves much behind: each program gets a tests' process of its own for it.
-            together = plan.trust == "split" and not (isinstance(plan, Plan) and plan.suite)
+            # Through tests that leave something behind, a program could reach the next one's.
+            together = plan.trust == "split" and plan.plain
             for group in [rows] if together else [[row] for row in rows]:
                 head = {"trust": plan.trust, "plain": plan.plain, "cases": cases, "jobs": group}
                 write_frame(self._control, json.dumps(head).encode())
-                self._send_programs([jobs[row["id"]].program for row in group])
-                write_frame(self._reports, json.dumps(plan.to_json()).encode())
-                self._collect(plan, known)
+                told = scratch(self._folder) if plan.trust == "shared" else None
+                try:
+                    self._send_files([jobs[row["id"]].program for row in group], told)
+                    write_frame(self._reports, json.dumps(plan.to_json()).encode())
+                    self._collect(plan, known, told)
+                finally:
+                    if told is not None:
+                        os.close(told)
         except (OSError, EOFError) as error:
             error.known = known  # type: ignore[attr-defined]
             raise
@@ -139,19 +151,22 @@ class Worker:
             raise LostError(known)
         return known
 
-    def _send_programs(self, programs: list[str]) -> None:
-        """As files, which the zygote does not read: what a process of a program has in memory is its own only."""
-        files = []
+    def _send_files(self, programs: list[str], told: int | None) -> None:
+        """Programs as files, which the zygote does not read: what a process of one has in memory is its own only.
+
+        told: where a process of program and tests writes its report, which has no part in the line of the others'.
+        """
+        files: list[int] = []
         try:
             for program in programs:
                 files.append(scratch(self._folder))
                 write_all(files[-1], program.encode("utf-8", "surrogatepass"))
-            send_files(self._control, files)
+            send_files(self._control, files if told is None else [*files, told])
         finally:
             for file in files:
                 os.close(file)
 
-    def _collect(self, plan: Plan | Cases, known: dict[int, Execution]) -> None:
+    def _collect(self, plan: Plan | Cases, known: dict[int, Execution], told: int | None) -> None:
         reports = _Reports(self._reports)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -165,8 +180,8 @@ class Worker:
             message = json.loads(frame)
             reports.drain()
             for result in message["results"]:
-                report = reports.by_job.get(result["id"])
-                if report is not None or result["limit"] or plan.trust == "shared":
+                report = reports.by_job.get(result["id"]) if told is None else _told(told)
+                if report is not None or result["limit"] or told is not None:
                     known[result["id"]] = (
                         plan.execution(result, report, self.level)
                         if isinstance(plan, Cases)
@@ -174,6 +189,31 @@ class Worker:
                     )
             if message["end"]:
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class _Report(Record):
+    """What a tests' process writes, as far as a program that shares it may."""
+
+    ended: Outcome | Literal["finished", "left"]
+    why: str
+    tests: tuple[Outcome, ...]
+    whys: dict[str, str]
+    telltales: tuple[str, ...]
+
+
+def _told(file: int) -> dict[str, Any] | None:
+    """The report of a process that program and tests had together; None for what is none."""
+    try:
+        report = _Report.from_json(json.loads(os.pread(file, _LONGEST_REPORT, 0)))
+    except (ValueError, RecursionError):
+        return None
+    if "judge_error" in (report.ended, *report.tests) or (report.ended == "finished" and not report.tests):
+        return None
+    whys = {number: shorten(why, 1000) for number, why in list(report.whys.items())[:EXPLAINED]}
+    telltales = [kind for kind in report.telltales if kind in TELLTALES]
+    # Its time is in the program's account.
+    return {**report.to_json(), "why": shorten(report.why, 1000), "whys": whys, "telltales": telltales, "cpu_s": 0.0}
 
 
 class _Reports:
@@ -197,7 +237,10 @@ class _Reports:
             end = 4 + int.from_bytes(self._buffer[:4], "big")
             if len(self._buffer) < end:
                 break
-            report = json.loads(self._buffer[4:end])
+            try:
+                report = json.loads(self._buffer[4:end])
+            except ValueError as error:
+                raise EOFError("no report, so nobody knows what else that process would say") from error
             self.by_job[report["job"]] = report
             self._buffer = self._buffer[end:]
 

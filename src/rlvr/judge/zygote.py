@@ -107,15 +107,16 @@ class Zygote:
     def run(self) -> None:
         while (frame := read_frame(self.control)) is not None:
             group = json.loads(frame)
-            programs = receive_files(self.control, len(group["jobs"]))
-            for job, program in zip(group["jobs"], programs, strict=True):
+            shared = group["trust"] == "shared"
+            files = receive_files(self.control, len(group["jobs"]) + shared)
+            for job, program in zip(group["jobs"], files, strict=False):
                 job["program"] = program
             if group["cases"]:
                 results = self.contest.run(group)
             else:
-                results = self._shared(group["jobs"]) if group["trust"] == "shared" else self._split(group["jobs"])
-            for program in programs:
-                os.close(program)
+                results = [self._alone(group["jobs"][0], files[-1])] if shared else self._split(group["jobs"])
+            for file in files:
+                os.close(file)
             if not group["plain"]:
                 self.end_tests_side()
             self.send(results, end=True)
@@ -183,7 +184,7 @@ class Zygote:
         place, walls = self._place(job["limits"])
 
         def serve() -> NoReturn:
-            walls.enter(0, *place.outputs, theirs.fileno(), job["program"])
+            walls.enter(place.input, *place.outputs, theirs.fileno(), job["program"])
             self.ready.serve(_taken(4))
 
         pid = _fork(self.jail, serve)
@@ -192,17 +193,14 @@ class Zygote:
         ours.close()
         return Watch(self.jail, self.control, tests.line, pid, tests.pid, job).result(place)
 
-    def _shared(self, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _alone(self, job: dict[str, Any], report: int) -> dict[str, Any]:
         self.end_tests_side()
-        return [self._alone(job) for job in jobs]
-
-    def _alone(self, job: dict[str, Any]) -> dict[str, Any]:
         ours, theirs = socket.socketpair()
         place, walls = self._place(job["limits"])
 
         def serve() -> NoReturn:
-            walls.enter(0, *place.outputs, self.reports.fileno(), theirs.fileno(), job["program"])
-            tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), job["id"], _taken(5))
+            walls.enter(place.input, *place.outputs, self.reports.fileno(), theirs.fileno(), job["program"], report)
+            tester.serve_shared(socket.socket(fileno=3), socket.socket(fileno=4), _taken(5), 6)
 
         pid = _fork(self.jail, serve)
         theirs.close()

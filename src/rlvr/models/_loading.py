@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -53,30 +54,29 @@ def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int, dtype: st
 
 
 def load(path: str, dtype: str = "auto", *, lora: Lora | None = None) -> Model:
-    """Load a folder (a model's, an adapter's, or the newest checkpoint of a run's), local or `s3://`, or a hub id.
+    """Load a folder (a model's, an adapter's, or a run's, see `Model.place`), local or `s3://`, or a hub id.
 
     dtype: `auto` is float32 on a CPU and the checkpoint's own on a GPU. lora: what a recipe says about the adapter.
     Raises `FileNotFoundError` or `ValueError` that says what was looked for, or what is wrong with it.
     """
     place = _places.find(path)
     if (folder := _adapter_folder(place)) is None:
-        return _whole(path, place.path, dtype, packed=lora is not None and lora.four_bit)
+        found = _whole(path, place.path, dtype, packed=lora is not None and lora.four_bit)
+        return replace(found, place=place)
     base, own = _base(folder)
-    found = _whole(base, own, dtype, packed=lora is not None and lora.four_bit)
+    found = replace(_whole(base, own, dtype, packed=lora is not None and lora.four_bit), place=place)
     if (folder / "tokenizer_config.json").exists():
-        found = Model(found.network, AutoTokenizer.from_pretrained(folder))
+        found = replace(found, tokenizer=AutoTokenizer.from_pretrained(folder))
     return _adapters.attach(found, folder, lora)
 
 
-def check(path: str) -> None:
-    """Raises like `load` where there is no model at `path`, without loading its weights."""
+def whole(path: str) -> _places.Place:
+    """Where the whole model is that `load` would begin with: of a local adapter its base. Nothing is loaded.
+
+    Raises `FileNotFoundError` or `ValueError` like `load`.
+    """
     place = _places.find(path)
-    folder = _adapter_folder(place)
-    looked = place.path if folder is None else _base(folder)[1]
-    try:
-        AutoConfig.from_pretrained(looked)
-    except (OSError, ValueError) as error:
-        raise _failure(path if folder is None else looked, looked, error) from error
+    return replace(place, path=_base(Path(place.path))[1]) if place.is_adapter else place
 
 
 def start(
@@ -85,13 +85,16 @@ def start(
     """The model that a run starts from, as the recipe's section says, with everything that does not learn frozen.
 
     path: the model of `section.recipe` once it is trained, else `section.path`. texts: for a tokenizer. own: the folder
-    for the base of an adapter that is found nowhere else. tell: is given a sentence about `init_checkpoint`.
+    for the base of an adapter that is found nowhere else. tell: is given sentences about which checkpoint of a run was
+    taken, and about `init_checkpoint`.
     """
     # Small updates vanish in bfloat16 weights, so what learns is float32 unless the recipe says otherwise.
     auto = "float32" if section.lora is None or path is None else "auto"
     dtype = auto if section.dtype == "auto" else section.dtype
     if path is not None:
         model = load(path, dtype, lora=section.lora)
+        if model.checkpoint:
+            tell(model.checkpoint)
     else:
         assert section.architecture is not None
         assert section.tokenizer is not None
@@ -106,7 +109,8 @@ def start(
         model = _adapters.merged(model)
         _freeze(model.network, section.freeze)
     elif model.adapter is None:
-        base = _places.find(section.path).name if section.path else _kept(model, own)
+        # What a recipe trained first lies in the run's own folder, which may move.
+        base = model.place.name if section.path and model.place else _kept(model, own)
         model = _adapters.add(model, section.lora, base, seed)
     return model
 

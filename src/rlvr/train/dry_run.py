@@ -47,6 +47,8 @@ def describe(recipe: TrainRecipe) -> str:
     found = shape(recipe.model)
     lines = [resolved(recipe).rstrip(), ""]
     lines += _named("run", _arithmetic(recipe, parts))
+    if start.path is not None and (taken := places.checkpoint(start.path)):
+        lines += _named("model", [taken])
     guess = None if found is None else forecast(recipe, parts, found)
     if found is None or guess is None:
         lines += _named("memory", [f"unknown: neither a configuration nor the name of {start.path} tells the size"])

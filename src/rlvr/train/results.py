@@ -94,6 +94,8 @@ def _checkpoints(facts: Mapping[str, Any], best: Best) -> list[str]:
         lines.append(f"Best by {found['metric']}: `{found['checkpoint']}` ({found['metric']} {found['value']:.4g}).")
     if last := facts.get("checkpoint"):
         lines.append(f"Last: `{last}`. Each is a model that transformers loads: `{last}/model`.")
+        taken = "best" if found else "last"
+        lines.append(f"A command that is given this folder as a model takes the {taken}; `{last}` in it names one.")
     return lines or ["There is no checkpoint yet."]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
@@ -138,7 +139,13 @@ def _start(
             train(section.recipe, warmup, display, resume=resume, sandbox=shared)
         path = str(warmup)
     texts = texts_of(parts.tasks[: section.tokenizer.documents if section.tokenizer else 0])
-    return models.start(section, path, texts, recipe.seed, run.path / "base", run.log)
+
+    def tell(sentence: str) -> None:
+        display.say(sentence)
+        run.log(sentence)
+
+    model = models.start(section, path, texts, recipe.seed, run.path / "base", tell)
+    return replace(model, precision=recipe.compute.precision)
 
 
 def _unmarked(recipe: TrainRecipe) -> str:
