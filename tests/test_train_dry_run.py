@@ -44,6 +44,18 @@ def test_a_recipe_for_other_machines_can_be_looked_at_without_network_or_data(na
     assert any(line.startswith("# memory   about ") and "GiB on each device" in line for line in told)
 
 
+def test_a_recipe_that_names_its_card_fits_it(data):
+    named = {}
+    for file in recipes().glob("*.yaml"):
+        if found := re.search(r"GPU of\s+(?:# )?(\d+) GB", file.read_text()):
+            told = "\n".join(comments(describe(load_recipe(file))))
+            peak = re.search(r"# memory   about ([\d.]+) GiB", told)
+            assert peak, told
+            named[file.stem] = (float(peak[1]) * 2**30 / 1e9, float(found[1]))
+    assert {"sft_lora_7b", "grpo_lora_1gpu", "production_run"} <= named.keys()
+    assert {name for name, (peak, card) in named.items() if peak > card} == set()
+
+
 def test_with_the_data_the_arithmetic_is_exact(data):
     told = "\n".join(comments(describe(load_recipe(recipes() / "validation_run.yaml"))))
     assert "20 tasks, 3 steps: each task is drawn 3.00 times" in told
