@@ -25,6 +25,18 @@ def test_a_terminal_shows_a_bar_and_a_table_of_the_stage_under_way():
     assert "3.25" not in "".join(shown[heads:]), "a finished stage has no row"
 
 
+def test_on_a_narrow_terminal_numbers_stay_whole_beside_the_names_of_alarms():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    shown = {"loss": 0.0123456, "reward": 0.25, "pass rate": 1 / 3, "tokens/s": 12345.6, "verdicts/s": 1234.5}
+    with Bars(console) as live:
+        stage = Display(console, live).stage("grpo", 200)
+        stage.advance(7, {**shown, "held-out": 0.5, "alarm": "truncated_share, zero_contrast_share"})
+        live.refresh()
+    row = next(line for line in reversed(out.getvalue().split("\n")) if "12,346" in line)
+    assert row.split()[:7] == ["7", "0.0123", "0.25", "0.333", "12,346", "1,234", "0.5"]
+
+
 def test_elsewhere_a_line_now_and_then_says_the_same(capsys):
     out = io.StringIO()
     stage = Display(Console(file=out, width=200), None, every_s=0.0).stage("grpo", 4)

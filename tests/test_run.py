@@ -3,7 +3,10 @@
 import json
 import os
 import subprocess
+import sys
 import tarfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +137,29 @@ def test_spent_time_adds_up_over_interruptions(tmp_path):
     found = facts(run.path)
     assert (found["status"], found["note"], len(found["resumed"])) == ("finished", "x", 1)
     assert found["spent"]["seconds"] >= first["seconds"]
+
+
+def test_a_killed_run_knows_what_it_had_spent_when_it_last_wrote(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG, 0)
+    time.sleep(0.01)
+    run.note(checkpoint="checkpoints/step_1")
+    spent = facts(run.path)["spent"]["seconds"]
+    assert spent >= 0.01
+    Run.reopen(run.path, CONFIG).note(checkpoint="checkpoints/step_2")
+    assert facts(run.path)["spent"]["seconds"] >= spent
+
+
+@pytest.mark.skipif(not list(Path("/proc/self/task").glob("*/children")), reason="the system tells of no children")
+def test_the_work_of_a_child_counts_while_it_lives_and_once():
+    code = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
+    before = room.cpu_seconds()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        alive = room.cpu_seconds() - before
+        child.communicate(b"\n")
+    ended = room.cpu_seconds() - before
+    assert 0.25 <= alive <= ended < 2 * alive
 
 
 def test_rewinding_cuts_the_growing_files_to_where_they_were(tmp_path):

@@ -105,6 +105,7 @@ def test_an_alarm_that_stops_leaves_a_checkpoint_and_says_why(recipe, display, t
     assert list(found["weights"]) == ["step_3"]
     assert [row["alarms"] for row in found["metrics"]] == [[], [], ["zero_contrast_share"]]
     assert "alarm: zero_contrast_share is" in (tmp_path / "run" / "log.txt").read_text()
+    assert "alarm at step 3: zero_contrast_share is" in display.console.file.getvalue()
 
 
 @pytest.mark.parametrize(

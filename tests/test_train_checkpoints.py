@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -21,6 +22,7 @@ from training import (
 
 from rlvr import models
 from rlvr.learner.step import Learner
+from rlvr.run import Run, RunStoppedError
 from rlvr.train import train
 from rlvr.train.best import Best
 
@@ -142,6 +144,88 @@ def test_numbers_that_are_none_stop_the_run_and_the_last_good_checkpoint_stays(r
     assert "The run failed" in (tmp_path / "run" / "RESULTS.md").read_text()
     train(asked, tmp_path / "run", display, resume=True)
     assert_equal_records(tmp_path / "run", tmp_path / "whole")
+
+
+def test_numbers_that_are_none_cost_nothing_where_no_checkpoint_was_wanted(recipe, display, tmp_path, monkeypatch):
+    asked = recipe(SFT, "checkpoint.every=0")
+    train(asked, tmp_path / "whole", display)
+    real = torch.nn.utils.clip_grad_norm_
+    calls = []
+
+    def spoiled(parameters, *rest):
+        calls.append(1)
+        return torch.tensor(float("nan")) if len(calls) == 4 else real(parameters, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+        with pytest.raises(FloatingPointError, match=r"step 4: .*not finite.*the last good checkpoint is .*step_3"):
+            train(asked, tmp_path / "run", display)
+    assert kept(tmp_path / "run") == ["step_3"]
+    assert status(tmp_path / "run") == "failed"
+    train(asked, tmp_path / "run", display, resume=True)
+    mine, theirs = record(tmp_path / "run"), record(tmp_path / "whole")
+    assert mine["metrics"] == theirs["metrics"]
+    assert mine["weights"]["step_4"] == theirs["weights"]["step_4"]
+
+
+def test_weights_that_are_no_numbers_are_never_saved(recipe, display, tmp_path):
+    asked = recipe({**SFT, "optimizer": {"lr": 1e39}}, "checkpoint={every: 1, keep: 1}")
+    with pytest.raises(
+        FloatingPointError, match=r"step 1 made weights that are no finite numbers: .*not saved, and the"
+    ):
+        train(asked, tmp_path / "run", display)
+    assert kept(tmp_path / "run") == []
+
+
+def test_a_model_whose_weights_are_no_numbers_is_refused_before_the_first_step(recipe, display, tmp_path, warm):
+    model = models.load(str(warm))
+    with torch.no_grad():
+        next(iter(model.network.parameters()))[0, 0] = float("nan")
+    models.save(model, tmp_path / "spoiled", {})
+    with pytest.raises(ValueError, match="the model has weights that are no finite numbers: "):
+        train(recipe(GRPO, f"model.path={tmp_path / 'spoiled'}"), tmp_path / "run", display)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_judge_that_fails_late_costs_no_step_before_it(recipe, display, tmp_path, monkeypatch):
+    from rlvr.train.ledger import Ledger
+
+    real = Ledger.count
+
+    def count(self, step, account):
+        if step == 3:
+            account.judge_errors = account.judged
+        real(self, step, account)
+
+    asked = recipe(GRPO, "checkpoint.every=0", "steps=3")
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "count", count)
+        with pytest.raises(RunStoppedError, match=r"step 3: .* could not be judged.*last good checkpoint is .*step_2"):
+            train(asked, tmp_path / "run", display)
+    assert kept(tmp_path / "run") == ["step_2"]
+    train(asked, tmp_path / "run", display, resume=True)
+    train(asked, tmp_path / "whole", display)
+    assert record(tmp_path / "run")["metrics"] == record(tmp_path / "whole")["metrics"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("name", ["tasks.jsonl", "log.txt"])
+def test_a_full_disk_is_a_sentence_wherever_the_run_writes(recipe, display, tmp_path, monkeypatch, name):
+    real = Run.create
+
+    def create(path, *rest):
+        run = real(path, *rest)
+        (run.path / name).symlink_to("/dev/full")
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "create", create)
+        with pytest.raises(RunStoppedError, match=r"the disk of .*run is full .* and continue with --resume"):
+            train(recipe(SFT), tmp_path / "run", display)
+    # A run that had not begun to learn is gone altogether.
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    train(recipe(SFT), tmp_path / "run", display, resume=True)
+    assert status(tmp_path / "run") == "finished"
 
 
 def test_a_checkpoint_of_another_recipe_is_refused_with_the_difference(recipe, display, tmp_path):

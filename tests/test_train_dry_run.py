@@ -1,6 +1,8 @@
 """A dry run says what would happen, what it needs and what is missing, on any machine."""
 
+import json
 import re
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -16,7 +18,7 @@ from rlvr.judge import languages
 from rlvr.quickstart import recipes
 from rlvr.storage import write_lines
 from rlvr.tasks.programs import Programs
-from rlvr.train import describe
+from rlvr.train import describe, train
 from rlvr.train.memory import shape
 
 HUB = ("validation_run", "production_run", "grpo_gsm8k", "dpo_from_rollouts", "grpo_lora_1gpu", "grpo_mbpp")
@@ -42,6 +44,18 @@ def test_a_recipe_for_other_machines_can_be_looked_at_without_network_or_data(na
     assert f"model {asked.model.path} (not here, hub unreachable: " in missing
     assert re.search(rf"tasks {asked.tasks.name} \(no file for {asked.tasks.name}\S*: RLVR_DATA is not set", missing)
     assert any(line.startswith("# memory   about ") and "GiB on each device" in line for line in told)
+
+
+def test_a_recipe_that_names_its_card_fits_it(data):
+    named = {}
+    for file in recipes().glob("*.yaml"):
+        if found := re.search(r"GPU of\s+(?:# )?(\d+) GB", file.read_text()):
+            told = "\n".join(comments(describe(load_recipe(file))))
+            peak = re.search(r"# memory   about ([\d.]+) GiB", told)
+            assert peak, told
+            named[file.stem] = (float(peak[1]) * 2**30 / 1e9, float(found[1]))
+    assert {"sft_lora_7b", "grpo_lora_1gpu", "production_run"} <= named.keys()
+    assert {name for name, (peak, card) in named.items() if peak > card} == set()
 
 
 def test_with_the_data_the_arithmetic_is_exact(data):
@@ -171,6 +185,76 @@ def test_compilers_and_packages_that_this_machine_lacks_are_listed_together(reci
         "# missing  a judge for 2 tasks",
     ]
     assert "there is no g++" in missing[1]
+
+
+PREFERENCES = {"objective": {"name": "dpo", "group_size": 0}}
+
+
+def test_a_preference_is_two_sequences_and_more_prompts_than_tasks_are_told(recipe, tmp_path):
+    rows = [{"prompt": f"p{n}", "chosen": "a", "rejected": "b"} for n in range(3)]
+    write_lines(tmp_path / "P.jsonl", rows)
+    asked = recipe({**PREFERENCES, "tasks": {"name": "preferences", "source": str(tmp_path / "P.jsonl")}})
+    told = "\n".join(comments(describe(asked)))
+    assert "an epoch is 0.8 steps and 6 answers" in told
+    assert "a step is 4 prompts, 8 sequences" in told
+    assert "a step has more prompts (4) than there are tasks (3), so some stand in it twice" in told
+
+
+def test_the_samples_of_an_evaluation_need_memory_where_training_samples_nothing(recipe):
+    told = "\n".join(comments(describe(recipe(SFT))))
+    assert "sampling" not in told
+    evaluation = {"tasks": [{"name": "programs:validation", "limit": 50}], "every": 2}
+    told = "\n".join(comments(describe(recipe({**SFT, "evaluation": evaluation}))))
+    assert re.search(r"sampling [\d.]+ MiB", told)
+    assert re.search(r"KV cache [\d.]+ MiB", told)
+
+
+def test_a_pass_is_no_longer_than_its_batch(recipe):
+    def activations(*overrides):
+        told = "\n".join(comments(describe(recipe(SFT, *overrides))))
+        return float(re.search(r"activations ([\d.]+) MiB", told)[1])
+
+    assert activations() == activations("optimizer.tokens_per_microbatch=1000000") < activations("batch_size=16") / 3
+
+
+@pytest.mark.parametrize("sections", [SFT, GRPO])
+def test_an_optimizer_step_of_more_rows_than_a_batch_has_is_refused(recipe, sections):
+    rows = 4 * (sections["objective"].get("group_size") or 1)
+    describe(recipe(sections, f"optimizer.minibatch={rows}"))
+    with pytest.raises(ValueError, match=f"optimizer.minibatch is {rows + 1}, and a step has at most {rows} rows"):
+        describe(recipe(sections, f"optimizer.minibatch={rows + 1}"))
+
+
+def endless(warm, folder):
+    """The warm model without an end-of-sequence token."""
+    shutil.copytree(models_of(warm), folder)
+    (folder / "generation_config.json").unlink()
+    for name in ("config.json", "tokenizer_config.json"):
+        held = json.loads((folder / name).read_text())
+        (folder / name).write_text(
+            json.dumps({k: v for k, v in held.items() if k not in ("eos_token", "eos_token_id")})
+        )
+    return folder
+
+
+def models_of(run):
+    return run / json.loads((run / "run.json").read_text())["checkpoint"] / "model"
+
+
+def test_a_tokenizer_without_end_or_template_is_an_error_before_anything_is_written(recipe, warm, display, tmp_path):
+    folder = endless(warm, tmp_path / "endless")
+    with pytest.raises(ValueError, match="no end-of-sequence token, so the model could never learn to stop; set eos_"):
+        describe(recipe(SFT, f"model.path={folder}"))
+    for sections in (SFT, GRPO):
+        with pytest.raises(ValueError, match="the tokenizer has no end-of-sequence token, so"):
+            train(recipe(sections, f"model.path={folder}"), tmp_path / "run", display)
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    write_lines(tmp_path / "M.jsonl", [{"messages": said}])
+    asked = recipe({**SFT, "tasks": {"name": "supervised", "source": str(tmp_path / "M.jsonl")}}, "batch_size=1")
+    for act in (describe, lambda asked: train(asked, tmp_path / "run", display)):
+        with pytest.raises(ValueError, match=r"the tokenizer has no chat template.* set model\.chat_template"):
+            act(asked)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_recipe_that_works_nowhere_is_an_error_in_a_dry_run_too(recipe):

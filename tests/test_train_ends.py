@@ -11,6 +11,7 @@ from training import GRPO, rows, status
 
 from rlvr.train import train
 from rlvr.train.devices import Card, occupied
+from rlvr.train.interrupts import SAID, interruptible
 
 
 def below(pid: int) -> set[int]:
@@ -65,6 +66,20 @@ def test_no_process_outlives_the_run(recipe, display, tmp_path, number):
         assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == [f"step_{len(rows(metrics))}"]
     else:
         assert code == -signal.SIGKILL
+
+
+def test_the_first_ctrl_c_says_what_happens_and_the_second_stops_at_once():
+    said: list[str] = []
+    with interruptible(said.append) as noted:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert noted == [signal.SIGTERM] * 2
+        while not said:
+            time.sleep(0.001)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert said == [SAID]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 GIB = 2**30

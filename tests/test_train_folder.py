@@ -104,6 +104,22 @@ def test_every_sample_has_one_fate_and_every_piece_of_work_its_span(recipe, disp
     assert versions == [("generate", 1), ("judge", 1)] * (len(versions) // 2 - 1) + [("learn", 1), ("publish", 2)]
 
 
+def test_every_file_of_a_run_and_every_key_in_it_is_explained(recipe, display, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent)
+    evaluation = {"tasks": [{"name": "programs:validation", "limit": 2}], "loss": SFT["tasks"], "every": 1}
+    asked = recipe({**GRPO, "evaluation": evaluation}, "steps=1", "objective.beta=0.1", "checkpoint.best=pass@1")
+    train(asked, tmp_path / "run", display)
+    page = (Path(__file__).parents[1] / "docs" / "training.md").read_text()
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    names = {path.name for path in files if "model" not in path.parts}
+    keys = set(json.loads((tmp_path / "run" / "run.json").read_text()))
+    for path in files:
+        if path.suffix == ".jsonl" and path.name != "tasks.jsonl":
+            keys |= {key for row in rows(path) for key in row}
+    unexplained = sorted(word for word in names | keys if f"`{word}`" not in page and f"/{word}`" not in page)
+    assert not unexplained
+
+
 def test_validation_data_needs_a_word_of_the_recipe_and_the_run_repeats_it(recipe, display, tmp_path):
     sections = {**RAFT, "tasks": {"name": "programs:validation", "limit": 4}}
     with pytest.raises(ValueError, match=r"4 of the tasks are for validation.*validation_data: true"):

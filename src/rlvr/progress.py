@@ -85,8 +85,9 @@ def display() -> Iterator[Display]:
 def _numbers(task: Any) -> Table:
     shown = {"step": f"{task.completed:.0f}", **task.fields["shown"], "ETA": _clock(task.time_remaining)}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
+    for name, value in shown.items():
+        # On a narrow terminal the names of alarms take several lines, so that the numbers stay whole.
+        table.add_column(name, justify="right", no_wrap=name in ("step", "ETA") or not isinstance(value, str))
     table.add_row(*(_short(value) for value in shown.values()))
     return table
 

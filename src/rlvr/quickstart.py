@@ -93,6 +93,7 @@ def quickstart(
     runs = _recipes(seed, objective, steps)
     warmup = next(iter(runs.values())).model.recipe
     assert warmup is not None
+    before = _spent(out)
     started, cpu = time.perf_counter(), cpu_seconds()
     with warmup.sandbox.build().open() as sandbox:
         work = _Work(out, seed, display, sandbox, list(load(TEST)), resume)
@@ -104,8 +105,8 @@ def quickstart(
         executed = sandbox.executed
     summary = {
         "seed": seed,
-        "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(cpu_seconds() - cpu, 1),
+        "seconds": round(before["seconds"] + time.perf_counter() - started, 1),
+        "cpu_seconds": round(before["cpu_seconds"] + cpu_seconds() - cpu, 1),
         "steps": max(recipe.steps for recipe in runs.values()),
         **{name: _entry(measured[name]) if name in measured else None for name in ROWS},
         "rollouts_judged": work.judged,
@@ -116,6 +117,12 @@ def quickstart(
     }
     write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return {**summary, "measured": measured}
+
+
+def _spent(out: Path) -> dict[str, float]:
+    """What the runs of an earlier call took, as far as they wrote it down."""
+    found = [json.loads(file.read_text(encoding="utf-8")).get("spent", {}) for file in out.glob("*/run.json")]
+    return {name: sum(spent.get(name, 0.0) for spent in found) for name in ("seconds", "cpu_seconds")}
 
 
 def _recipes(seed: int, objective: Choice, steps: int | None) -> dict[str, TrainRecipe]:

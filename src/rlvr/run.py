@@ -22,6 +22,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,6 +51,7 @@ class Run:
     def __init__(self, path: Path, facts: dict[str, Json]) -> None:
         self.path, self._facts = path, facts
         self._started, self._cpu = time.monotonic(), cpu_seconds()
+        self._before: dict[str, float] = {}
 
     @classmethod
     def create(cls, path: Path, config: str, seed: int, gpus: Sequence[Json] = ()) -> "Run":
@@ -67,13 +69,17 @@ class Run:
         aside = path.with_name(f".{path.name}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
         facts = _facts(seed, gpus)
-        (aside / "traces").mkdir(parents=True)
-        (aside / "checkpoints").mkdir()
-        write_text(aside / "config.yaml", config)
-        if facts["git"] is not None:
-            _write_patches(aside / "patches", facts["git"]["root"])
-        cls(aside, facts)._save("running")
-        os.replace(aside, path)
+        try:
+            (aside / "traces").mkdir(parents=True)
+            (aside / "checkpoints").mkdir()
+            write_text(aside / "config.yaml", config)
+            if facts["git"] is not None:
+                _write_patches(aside / "patches", facts["git"]["root"])
+            cls(aside, facts)._save("running")
+            os.replace(aside, path)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         return cls(path, facts)
 
     @classmethod
@@ -88,6 +94,7 @@ class Run:
             )
         run = cls(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
         run._facts["resumed"] = [*run._facts.get("resumed", []), _now()]
+        run._before = run._facts.get("spent", {})
         run._save("running")
         return run
 
@@ -123,10 +130,7 @@ class Run:
             file.write(f"{_now()} {sentence}\n")
 
     def finish(self, status: str, **facts: Json) -> None:
-        """status: finished, interrupted or failed. Adds wall and CPU seconds, ended children included."""
-        spent = self._facts.setdefault("spent", {"seconds": 0.0, "cpu_seconds": 0.0})
-        spent["seconds"] = round(spent["seconds"] + time.monotonic() - self._started, 3)
-        spent["cpu_seconds"] = round(spent["cpu_seconds"] + cpu_seconds() - self._cpu, 3)
+        """status: finished, interrupted or failed."""
         self._facts.update(facts)
         self._save(status)
 
@@ -173,6 +177,9 @@ class Run:
             file.writelines(dump_line(row) for row in rows)
 
     def _save(self, status: str) -> None:
+        """Seconds, CPU of children included, are those until now, so that a killed run has them, too."""
+        spent = {"seconds": time.monotonic() - self._started, "cpu_seconds": cpu_seconds() - self._cpu}
+        self._facts["spent"] = {name: round(self._before.get(name, 0.0) + s, 3) for name, s in spent.items()}
         self._facts["status"] = status
         write_text(self.path / "run.json", json.dumps(self._facts, indent=2, ensure_ascii=False) + "\n")
 
@@ -188,9 +195,22 @@ def _number(checkpoint: Path) -> int:
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """CPU seconds of this process and of all below it, those under way (a shared judge's) where the system tells."""
     spent = os.times()
-    return spent.user + spent.system + spent.children_user + spent.children_system
+    return spent.user + spent.system + spent.children_user + spent.children_system + _of_living_children(os.getpid())
+
+
+def _of_living_children(pid: int) -> float:
+    spent = 0.0
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        # Any of them may end while it is looked at.
+        with suppress(OSError):
+            for child in map(int, listed.read_text().split()):
+                with suppress(OSError):
+                    fields = Path(f"/proc/{child}/stat").read_text(errors="replace").rpartition(")")[2].split()
+                    # User and system time, its own and that of children it has waited for.
+                    spent += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + _of_living_children(child)
+    return spent
 
 
 def default_path(name: str) -> Path:

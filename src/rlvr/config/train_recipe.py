@@ -9,7 +9,7 @@ from rlvr.config.plugins import STRICT, Engine, Objective, Sandbox, TaskSource, 
 
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 
@@ -149,7 +149,7 @@ class Optimizer(_Section):
     """AdamW's."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Decoupled from the gradient."""
-    clip_norm: Positive = 1.0
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """Longest gradient; .inf: never clipped."""
     epochs: AtLeastOne = 1
     """Passes over the examples of one batch."""

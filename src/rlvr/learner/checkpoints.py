@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,6 +24,17 @@ from rlvr.learner import ranks, sharding
 from rlvr.learner.step import Learner
 from rlvr.records import Json
 from rlvr.run import RunStoppedError
+
+_GARBLED = (
+    json.JSONDecodeError,
+    UnicodeDecodeError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    UnpicklingError,
+    SafetensorError,
+)
+"""What libraries raise for a file of the right length whose bytes are others."""
 
 
 def save(folder: Path, learner: Learner, ledger: Json, facts: Mapping[str, Json]) -> None:
@@ -70,8 +82,8 @@ def restore(folder: Path, learner: Learner) -> Json:
             state = torch.load(folder / "optimizers.pt", map_location="cpu", weights_only=True)
             models.restore(learner.model, folder / "model")
             learner.restore(state)
-    except (json.JSONDecodeError, RuntimeError, SafetensorError) as error:
-        raise _damaged(folder, str(error)) from error
+    except _GARBLED as error:
+        raise _damaged(folder, (str(error).splitlines() or [type(error).__name__])[0]) from error
     return ledger
 
 

@@ -17,6 +17,12 @@ def whole(value: Tensor) -> Tensor:
     return shared.full_tensor() if hasattr(shared, "full_tensor") else value
 
 
+def share(value: Tensor) -> Tensor:
+    """What this process holds of a tensor, whether or not it is shared out."""
+    shared: Any = value.detach()
+    return shared.to_local() if hasattr(shared, "to_local") else shared
+
+
 def like(value: Tensor, shared: Any) -> Tensor:
     """This process's share of `value`, which every process has whole, shared out as another tensor is."""
     from torch.distributed.tensor import distribute_tensor

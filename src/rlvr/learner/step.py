@@ -185,6 +185,12 @@ class Learner:
             pairs=micro.pairs,
         )
 
+    def spoiled(self) -> str:
+        """Names of weights with numbers that are none, as far as this process holds them; empty where all are good."""
+        weights = self.model.network.named_parameters()
+        bad = [name for name, weight in weights if not sharding.share(weight).isfinite().all()]
+        return ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
+
     def state(self) -> list[Any]:
         """Optimizer state; the weights are the model's own."""
         return [optimizer.state_dict() for optimizer in self.optimizers]

@@ -6,13 +6,14 @@ without a network.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from math import ceil
 
 from rlvr import models
 from rlvr.config import TrainRecipe, resolved
 from rlvr.learner import ranks
+from rlvr.records import Task
 from rlvr.run import default_path
 from rlvr.train import devices, places
 from rlvr.train.memory import GIB, Estimate, Shape, estimate, human, shape
@@ -41,6 +42,7 @@ def describe(recipe: TrainRecipe) -> str:
     while start.recipe is not None:
         start = start.recipe.model
     lacking += places.absent(start)
+    _check_words(recipe, parts)
     found = shape(recipe.model)
     lines = [resolved(recipe).rstrip(), ""]
     lines += _named("run", _arithmetic(recipe, parts))
@@ -55,6 +57,22 @@ def describe(recipe: TrainRecipe) -> str:
     lines += _named("writes", _files(recipe, guess))
     lines += _named("missing", list(dict.fromkeys(lacking)) or ["nothing"])
     return "\n".join(lines)
+
+
+def _check_words(recipe: TrainRecipe, parts: Parts) -> None:
+    """Raises `ValueError` where a tokenizer that is here has no chat template for messages, or no end for answers."""
+    path = recipe.model.path or (recipe.model.tokenizer and recipe.model.tokenizer.path)
+    tokenizer = places.local_tokenizer(path) if path else None
+    if tokenizer is None:
+        return
+    if recipe.model.chat_template is not None:
+        tokenizer.chat_template = recipe.model.chat_template
+    # Prompts need no network.
+    speaker = models.Model(None, tokenizer)
+    for task in [*parts.tasks, *parts.evaluation, *parts.held_out]:
+        speaker.encode_prompt(task.prompt)
+    if not parts.samples:
+        speaker.encode_completion("")
 
 
 def _packages(recipe: TrainRecipe) -> dict[str, str]:
@@ -75,8 +93,8 @@ def _named(name: str, told: Iterator[str] | list[str]) -> list[str]:
 def _arithmetic(recipe: TrainRecipe, parts: Parts) -> Iterator[str]:
     if (first := recipe.model.recipe) is not None:
         yield f"first {first.name}: {first.steps} steps of {first.batch_size} tasks"
-    size, tasks, optimizer = max(1, parts.objective.group_size), len(parts.tasks), recipe.optimizer
-    what = "samples" if parts.samples else "demonstrations"
+    size, tasks, optimizer = parts.rows or 1, len(parts.tasks), recipe.optimizer
+    what = "samples" if parts.samples else "demonstrations" if size == 1 else "answers"
     if not tasks:
         yield f"the tasks are not here, so they cannot be counted; {recipe.steps} steps"
         batch = recipe.batch_size
@@ -84,6 +102,10 @@ def _arithmetic(recipe: TrainRecipe, parts: Parts) -> Iterator[str]:
         batch = parts.batch_size
         yield f"{tasks} tasks, {recipe.steps} steps: each task is drawn {recipe.steps * batch / tasks:.2f} times"
         yield f"an epoch is {tasks / batch:.1f} steps and {tasks * size:,} {what}"
+        if batch > tasks:
+            yield f"a step has more prompts ({batch}) than there are tasks ({tasks}), so some stand in it twice"
+        if not parts.rows:
+            yield "a conversation counts as one sequence here, and makes more where its answers are learned one by one"
     if batch:
         prompt, answer = _lengths(recipe, parts)
         sequences = batch * size
@@ -105,35 +127,54 @@ def _arithmetic(recipe: TrainRecipe, parts: Parts) -> Iterator[str]:
 
 def _lengths(recipe: TrainRecipe, parts: Parts) -> tuple[int, int]:
     """Tokens of the longest prompt, guessed from its letters, and of the longest answer."""
-    texts = [t.prompt if isinstance(t.prompt, str) else "".join(m.content for m in t.prompt) for t in parts.tasks]
-    prompt = max((len(text) for text in texts), default=3000) // _CHARACTERS + 1
+    prompt = max((_tokens(_text(task)) for task in parts.tasks), default=1000)
     if recipe.max_prompt_tokens:
         prompt = min(prompt, recipe.max_prompt_tokens)
     shown = [str(t.meta.get("demonstration", t.meta.get("solution", ""))) for t in parts.tasks]
     if not parts.samples:
-        return prompt, max((len(text) for text in shown), default=3000) // _CHARACTERS + 1
+        return prompt, max(map(_tokens, shown), default=1000)
     return prompt, recipe.sampling.max_tokens or max((task.max_tokens for task in parts.tasks), default=1024)
+
+
+def _longest(tasks: Sequence[Task]) -> int:
+    """Tokens of the longest prompt, guessed from its letters, with the longest answer that these tasks allow."""
+    return max((_tokens(_text(task)) + task.max_tokens for task in tasks), default=0)
+
+
+def _text(task: Task) -> str:
+    return task.prompt if isinstance(task.prompt, str) else "".join(message.content for message in task.prompt)
+
+
+def _tokens(text: str) -> int:
+    return len(text) // _CHARACTERS + 1
 
 
 def forecast(recipe: TrainRecipe, parts: Parts, found: Shape) -> Estimate:
     """The memory of each device, by the lengths of the tasks and the recipe's batches."""
-    at_once = getattr(recipe.engine.options, "sequences", 0)
-    wanted = (parts.batch_size or recipe.batch_size) * parts.objective.group_size
+    most = getattr(recipe.engine.options, "sequences", 0)
+    tasks, size = parts.batch_size or recipe.batch_size, parts.objective.group_size
+    drawn, evaluated = tasks * size, len(parts.evaluation) * recipe.evaluation.samples
+    at_once = max(drawn, evaluated)
     prompt, answer = _lengths(recipe, parts)
+    rows = tasks * (parts.rows or 1)
     return estimate(
         recipe,
         found,
         gpu=bool(devices.gpus()) or found.parameters >= _LARGE,
         reference="reference" in parts.objective.needs,
-        sequences=min(at_once, wanted) if at_once and wanted else wanted,
+        rows=min(recipe.optimizer.minibatch or rows, rows),
         tokens=prompt + answer,
+        sequences=min(most, at_once) if most else at_once,
+        sampled=max(prompt + answer if size else 0, _longest(parts.evaluation)),
         devices=ranks.world(),
     )
 
 
 def _memory(found: Shape, guess: Estimate) -> Iterator[str]:
     shared = f", shared by {ranks.world()} devices" if ranks.world() > 1 else ""
-    peaks = f"learning {human(guess.learning)}, sampling {human(guess.sampling)}"
+    peaks = f"learning {human(guess.learning)}"
+    if guess.parts["KV cache"]:
+        peaks += f", sampling {human(guess.sampling)}"
     yield f"about {human(guess.peak)} on each device{shared}: {peaks}"
     learned = f" and {_count(guess.trained)} of an adapter" if guess.parts["adapter"] else ""
     yield ", ".join(f"{name} {human(size)}" for name, size in guess.parts.items() if size)
@@ -150,7 +191,7 @@ def _count(parameters: int) -> str:
 def _devices(found: Shape, guess: Estimate, lacking: list[str]) -> Iterator[str]:
     cards = devices.gpus()
     if not cards:
-        yield "CPU"
+        yield "CPU, whose memory holds the program itself, too: about 0.4 GiB"
         if found.parameters >= _LARGE:
             lacking.append(f"a GPU: {_count(found.parameters)} parameters learn very slowly on a CPU")
         return
@@ -162,7 +203,14 @@ def _devices(found: Shape, guess: Estimate, lacking: list[str]) -> Iterator[str]
 
 
 def _files(recipe: TrainRecipe, guess: Estimate | None) -> Iterator[str]:
-    yield f"{default_path(recipe.name)} (or --out): config.yaml, run.json, RESULTS.md, log.txt, metrics.jsonl, traces/"
+    yield (
+        f"{default_path(recipe.name)} (or --out): config.yaml, run.json, patches/ (in a git working copy), RESULTS.md, "
+        "log.txt, tasks.jsonl, metrics.jsonl, traces/"
+    )
+    if (first := recipe.model.recipe) is not None:
+        yield f"warmup/, the run of {first.name}"
+    if recipe.model.lora is not None and recipe.model.path is None:
+        yield "base/, the weights under the adapter, which are found nowhere else"
     settings = recipe.checkpoint
     every = [n for n in (settings.every, settings.keep_every) if n]
     steps = {step for n in every for step in range(n, recipe.steps + 1, n)} | {recipe.steps}

@@ -18,7 +18,7 @@ class Ledger:
     """Tickets, which tasks are drawn, alarms, the best checkpoint, and totals."""
 
     def __init__(self, recipe: TrainRecipe, parts: Parts) -> None:
-        self._recipe = recipe
+        self._recipe, self._resolved = recipe, resolved(recipe)
         self.scheduler: Scheduler[Group] = Scheduler(parts.batch_size, recipe.staleness)
         self.curriculum = curriculum(recipe, len(parts.tasks))
         self.alarms = Alarms(recipe.alarms)
@@ -45,7 +45,7 @@ class Ledger:
         """tasks: a digest. lengths: of the files that grow."""
         return {
             "step": step,
-            "recipe": resolved(self._recipe),
+            "recipe": self._resolved,
             "tasks": tasks,
             "scheduler": self.scheduler.state(),
             "curriculum": self.curriculum.state(),
@@ -57,7 +57,7 @@ class Ledger:
 
     def restore(self, state: Json, tasks: str) -> None:
         """Raises `ValueError` for the state of another recipe, whose difference is shown, or of other tasks."""
-        if state["recipe"] != (mine := resolved(self._recipe)):
+        if state["recipe"] != (mine := self._resolved):
             lines = difflib.unified_diff(
                 state["recipe"].split("\n"), mine.split("\n"), "its recipe", "this recipe", n=0, lineterm=""
             )

@@ -3,6 +3,7 @@
 SFT, RAFT and GRPO share it; which of them runs is a name in the recipe.
 """
 
+import copy
 import hashlib
 import json
 import time
@@ -25,16 +26,17 @@ from rlvr.learner import checkpoints, ranks
 from rlvr.learner.step import Learner
 from rlvr.objectives.sft import SFT
 from rlvr.progress import Display
-from rlvr.records import Example, Json
+from rlvr.records import Json
 from rlvr.rollout import check_prompts, demonstrated, fitting
 from rlvr.run import Run, RunStoppedError
 from rlvr.sandboxes import Sandbox
 from rlvr.storage import write_lines, write_text
 from rlvr.train import results
+from rlvr.train.columns import columns_of
 from rlvr.train.fates import fates
 from rlvr.train.interrupts import interruptible
 from rlvr.train.ledger import Ledger
-from rlvr.train.resolving import Parts
+from rlvr.train.resolving import Parts, check_batch
 from rlvr.train.sources import source
 
 PENDING = "checkpoints/pending.jsonl"
@@ -61,6 +63,12 @@ class Training:
         if not kept:
             raise ValueError(f"every prompt is too long for the model or max_prompt_tokens, as that of {long[0].id}")
         self._parts = parts = replace(parts, tasks=kept, batch_size=recipe.batch_size or len(kept))
+        check_batch(recipe, parts, len(kept))
+        if parts.samples and not model.end_tokens:
+            raise ValueError(
+                "the tokenizer has no end-of-sequence token, so no sample could end by itself; set eos_token in its "
+                "tokenizer_config.json"
+            )
         check_prompts(parts.evaluation, model)
         # Imitation is of text: at temperature 1, with dropout. Where log-probs are compared they must be the sampler's.
         objective = parts.objective
@@ -78,12 +86,15 @@ class Training:
         self._source = source(
             recipe, parts, model, engine, sandbox, ledger.scheduler, ledger.curriculum, pending, rereward
         )
+        if ranks.anywhere(bool(bad := self._learner.spoiled())):
+            raise ValueError(f"the model has weights that are no finite numbers: {bad}; nothing can be learned from it")
         self._stopped = ""
         self._held_out = SFT().examples([demonstrated(task, model) for task in parts.held_out])
 
     def go(self, display: Display) -> dict[str, Json]:
         """Train to the end; returns totals. Raises like `train`."""
         recipe, run, best = self._recipe, self._run, self._ledger.best
+        self._display = display
         step = self._resume()
         with ExitStack() as stack:
             track = stack.enter_context(trackers.opened(recipe.trackers if ranks.first() else [], run, recipe.name))
@@ -91,13 +102,13 @@ class Training:
                 self._begin(track)
             stage = display.stage(recipe.name, recipe.steps, done=step)
             columns: dict[str, Any] = {}
-            interrupted = stack.enter_context(interruptible())
+            interrupted = stack.enter_context(interruptible(display.say))
             while step < recipe.steps and not best.exhausted:
-                row, account = self._step(step)
+                row, account = self._step_or_keep(step)
                 step += 1
                 due = self._is_due(step, row)
                 self._write(row, account, track)
-                columns = _columns(row, account, columns)
+                columns = columns_of(row, account, columns)
                 stage.advance(shown=columns)
                 # Read once: a signal that comes while the step is saved waits for the next one.
                 asked_to_stop = ranks.anywhere(bool(interrupted))
@@ -137,6 +148,17 @@ class Training:
             self._write({"step": 0, **self._evaluated(account)}, account, track)
             self.report()
 
+    def _step_or_keep(self, step: int) -> tuple[dict[str, Any], Account]:
+        """A step; where it stops the run before there was any checkpoint, what was learned until then is saved."""
+        kept = self._run.checkpoints()
+        before = None if kept or step == 0 else copy.deepcopy(self._state(step))
+        try:
+            return self._step(step)
+        except (FloatingPointError, RunStoppedError) as error:
+            if before is not None and not ranks.anywhere(bool(self._learner.spoiled())):
+                self._save(step, before)
+            raise type(error)(f"{error}; {self._last_good()}") from error
+
     def _step(self, step: int) -> tuple[dict[str, Any], Account]:
         """One batch: its metrics, and what it took."""
         recipe, parts, scheduler = self._recipe, self._parts, self._ledger.scheduler
@@ -144,7 +166,10 @@ class Training:
         self._ledger.count(step + 1, account)
         examples = parts.objective.examples(groups)
         started = time.perf_counter()
-        metrics = self._update(examples, step)
+        try:
+            metrics = self._learner.update(examples, parts.objective.loss, step, recipe.seed)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"step {step + 1}: {error}") from error
         started = account.spend("learn", scheduler.version, started)
         self._engine.load(scheduler.advance(), self._model.network)
         account.spend("publish", scheduler.version, started)
@@ -160,14 +185,6 @@ class Training:
             row.update(self._evaluated(account))
         self._look(row)
         return row, account
-
-    def _update(self, examples: Sequence[Example], step: int) -> dict[str, float]:
-        try:
-            return self._learner.update(examples, self._parts.objective.loss, step, self._recipe.seed)
-        except FloatingPointError as error:
-            kept = self._run.checkpoints()
-            where = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint before it"
-            raise FloatingPointError(f"step {step + 1}: {error}; {where}") from error
 
     def _is_due(self, step: int, row: Mapping[str, Any]) -> bool:
         """Whether a checkpoint should be saved after this step; looks whether it is the best one."""
@@ -192,6 +209,7 @@ class Training:
         row["alarms"] = [name for name, _ in rang]
         for name, sentence in rang:
             self._run.log(f"alarm: {sentence}")
+            self._display.say(f"alarm at step {row['step']}: {sentence}")
             if alarms.stops([name]):
                 self._stopped = sentence
 
@@ -214,11 +232,24 @@ class Training:
         totals["judge_errors"] += sum(row["passed"] is None for row in scores)
         return {"evaluation": {**summarise(tasks, scores, (settings.samples,)), **found}}
 
-    def _save(self, step: int) -> None:
+    def _state(self, step: int) -> Json:
+        return self._ledger.state(step, self._tasks_digest, self._run.lengths())
+
+    def _last_good(self) -> str:
+        kept = self._run.checkpoints()
+        return f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint before it"
+
+    def _save(self, step: int, state: Json = None) -> None:
+        """state: the ledger's; None: as it is now. Raises `FloatingPointError` where the weights are no numbers."""
         run, recipe, best = self._run, self._recipe, self._ledger.best
         folder = run.path / "checkpoints" / f"{recipe.checkpoint.name}_{step}"
         if not folder.exists():
-            state = self._ledger.state(step, self._tasks_digest, run.lengths())
+            if ranks.anywhere(bool(bad := self._learner.spoiled())):
+                raise FloatingPointError(
+                    f"step {step} made weights that are no finite numbers: {bad}; they are not saved, and "
+                    f"{self._last_good()}"
+                )
+            state = state or self._state(step)
             facts = results.card(recipe, run.facts, step, run.measured()) if ranks.first() else {}
             checkpoints.save(folder, self._learner, state, facts)
         self._forget_and_note()
@@ -251,6 +282,7 @@ class Training:
         found = self._run.checkpoints()
         if not found:
             self._run.rewind({})
+            self._run.log("begins at step 0")
             return 0
         state = checkpoints.restore(found[-1], self._learner)
         self._ledger.restore(state, self._tasks_digest)
@@ -269,22 +301,3 @@ def _rollout_rows(step: int, groups: Sequence[Group]) -> Iterator[Json]:
         for index, rollout in enumerate(group):
             row = rollout.to_json()
             yield {"step": step, "task_id": row.pop("task")["id"], "group": place, "index": index, **row}
-
-
-def _columns(row: Mapping[str, Any], account: Account, before: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the progress table. before: those of the last step, whose evaluation stays until there is another one."""
-    shown = {name: row[key] for name, key in SHOWN.items() if row.get(key) is not None}
-    shown["tokens/s"] = row["tokens"] / max(1e-9, sum(account.seconds.values()))
-    if account.judged:
-        shown["verdicts/s"] = account.judged / max(1e-9, account.seconds["judge"])
-    if "evaluation" in row:
-        measured = row["evaluation"]
-        shown["held-out"] = measured["pass@1"]["value"] if "pass@1" in measured else measured.get("loss")
-    elif "held-out" in before:
-        shown["held-out"] = before["held-out"]
-    if row["alarms"]:
-        shown["alarm"] = ", ".join(row["alarms"])
-    return shown
-
-
-SHOWN = {"loss": "loss", "reward": "reward", "pass rate": "pass_rate"}

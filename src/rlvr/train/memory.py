@@ -7,9 +7,10 @@ gradients      N b
 optimizer      2 N b (AdamW); Muon keeps one number, not two, for each weight of the layers
 half copies    2 N, of weights of four bytes that are multiplied in bfloat16
 reference      N b, where the objective compares with the model that the run started from
-activations    T L (7 h + 2 k + 4 f) c for T tokens in a forward pass, c bytes in an activation: what attention without
+activations    T L (7 h + 2 k + 4 f) c for T tokens in a forward pass (those of an optimizer step, and at most
+               optimizer.tokens_per_microbatch, or one row), c bytes in an activation: what attention without
                a stored matrix, a gated MLP and two norms keep; T (L h + 7 h + 2 k + 4 f) c with compute.recompute
-logits         3 C 4, C numbers at once (learner/logprobs.py)
+logits         3 C 4, C numbers at once (learner/logprobs.py), or all T times the vocabulary where they are fewer
 KV cache       S (prompt + answer) L 2 k b for S sequences decoded at once, as if none shared its beginning
 adapter        4 A with model.lora, A = L r (in + out) over its matrices; it alone learns, so gradients are 4 A and the
                optimizer 8 A, and b of the frozen weights is 2 on a GPU, or 0.55 in 4 bits
@@ -32,6 +33,7 @@ _HEADS_SHARE = 4
 """Queries to one key and value in models of today."""
 _ASPECT = 128
 """Width over layers."""
+_VOCABULARY = 150_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Shape:
     width: int
     inner: int
     kv: int
+    vocabulary: int
     source: str
     """Where this is known from, for people."""
 
@@ -86,6 +89,7 @@ def _configured(config: Any, source: str) -> Shape:
         width=width,
         inner=getattr(text, "intermediate_size", None) or 4 * width,
         kv=per_head * (getattr(text, "num_key_value_heads", None) or heads),
+        vocabulary=text.vocab_size,
         source=source,
     )
 
@@ -100,7 +104,7 @@ def _named(path: str) -> Shape | None:
     width = max(64, round((parameters * _ASPECT / 12) ** (1 / 3) / 64) * 64)
     layers = max(1, round(width / _ASPECT))
     name = f"the {number}{unit} in the name {path}, at usual proportions"
-    return Shape(parameters, layers, width, 4 * width, width // _HEADS_SHARE, name)
+    return Shape(parameters, layers, width, 4 * width, width // _HEADS_SHARE, _VOCABULARY, name)
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,19 @@ class Estimate:
 
 
 def estimate(
-    recipe: TrainRecipe, shape: Shape, *, gpu: bool, reference: bool, sequences: int, tokens: int, devices: int
+    recipe: TrainRecipe,
+    shape: Shape,
+    *,
+    gpu: bool,
+    reference: bool,
+    rows: int,
+    tokens: int,
+    sequences: int,
+    sampled: int,
+    devices: int,
 ) -> Estimate:
-    """sequences: decoded at once. tokens: of the longest, prompt and answer. devices: that share the weights."""
+    """rows: of an optimizer step. tokens: of the longest of them. sequences: decoded at once. sampled: tokens of the
+    longest of those, prompt and answer. devices: that share the weights."""
     lora, precision = recipe.model.lora, recipe.compute.precision
     weight = _bytes(recipe, gpu=gpu)
     activation = 2 if precision == "bfloat16" or (precision == "auto" and gpu) else 4
@@ -137,6 +151,7 @@ def estimate(
     kept = shape.layers * shape.width + layer if recipe.compute.recompute else shape.layers * layer
     in_layers = shape.layers * (2 * shape.width**2 + 2 * shape.width * shape.kv + 3 * shape.width * shape.inner)
     single = min(1.0, in_layers / shape.parameters) if recipe.optimizer.name == "muon" else 0.0
+    passed = max(tokens, min(recipe.optimizer.tokens_per_microbatch, rows * tokens))
     parts = {
         "weights": shape.parameters * weight // devices,
         "adapter": 4 * adapter // devices,
@@ -144,9 +159,9 @@ def estimate(
         "optimizer": (2 - single) * trained * learned // devices,
         "half copies": shape.parameters * 2 // devices if weight > activation else 0,
         "reference": shape.parameters * weight // devices if reference else 0,
-        "activations": max(tokens, recipe.optimizer.tokens_per_microbatch) * kept * activation,
-        "logits": 3 * CHUNK["cuda" if gpu else "cpu"] * 4,
-        "KV cache": sequences * tokens * shape.layers * 2 * shape.kv * max(2, weight),
+        "activations": passed * kept * activation,
+        "logits": 3 * min(CHUNK["cuda" if gpu else "cpu"], passed * shape.vocabulary) * 4,
+        "KV cache": sequences * sampled * shape.layers * 2 * shape.kv * max(2, weight),
     }
     parts = {name: int(size) for name, size in parts.items()}
     resident = sum(parts[name] for name in ("weights", "half copies", "adapter", "optimizer", "reference"))

@@ -22,6 +22,17 @@ def local_config(path: str) -> Any:
         return None
 
 
+def local_tokenizer(path: str) -> Any:
+    """The tokenizer of a folder, a run, or a hub id whose files are in the cache; None without one."""
+    from transformers import AutoTokenizer
+
+    try:
+        found = path if is_remote(path) else models.whole(path).path
+        return AutoTokenizer.from_pretrained(found, local_files_only=True)
+    except (OSError, ValueError):
+        return None
+
+
 def absent(start: Model) -> list[str]:
     """Why what a model starts from cannot be loaded here and now; empty where it can be, be it by a download."""
     found = []

@@ -32,6 +32,15 @@ class Parts:
         """Whether training samples and judges, rather than imitating demonstrations."""
         return self.objective.group_size > 0
 
+    @property
+    def rows(self) -> int:
+        """Answers of one task in a step, at most; 0: conversations, which may make several rows each."""
+        if self.samples:
+            return self.objective.group_size + ("demonstrations" in self.objective.needs)
+        if "preferences" in self.objective.needs:
+            return 2
+        return 0 if any(isinstance(task.meta.get("demonstration"), list) for task in self.tasks) else 1
+
 
 def resolve(recipe: TrainRecipe, lacking: list[str] | None = None) -> Parts:
     """Load tasks and plug-ins. Raises `ValueError` or `LookupError` for whatever could not work later.
@@ -114,6 +123,7 @@ def _check_roles(recipe: TrainRecipe, tasks: Sequence[Task]) -> None:
 def _check_settings(recipe: TrainRecipe, parts: Parts) -> None:
     """What one part of the recipe makes impossible or useless in another."""
     if parts.tasks:
+        check_batch(recipe, parts, len(parts.tasks))
         curriculum(recipe, len(parts.tasks))
     if recipe.staleness and recipe.engine.name == "local":
         raise ValueError("the local engine samples from the learner's own weights, so staleness must be 0 with it")
@@ -129,6 +139,16 @@ def _check_settings(recipe: TrainRecipe, parts: Parts) -> None:
         raise ValueError(
             f"{recipe.objective.name} weighs samples by the log-probs of the full distribution, so sampling.top_p must "
             f"be 1 and sampling.top_k 0, not {recipe.sampling.top_p} and {recipe.sampling.top_k}"
+        )
+
+
+def check_batch(recipe: TrainRecipe, parts: Parts, tasks: int) -> None:
+    """Raises `ValueError` where an optimizer step needs more rows than a batch of these has."""
+    rows = (recipe.batch_size or tasks) * parts.rows
+    if 0 < rows < recipe.optimizer.minibatch:
+        raise ValueError(
+            f"optimizer.minibatch is {recipe.optimizer.minibatch}, and a step has at most {rows} rows; take fewer, or "
+            "0 for all of them"
         )
 
 

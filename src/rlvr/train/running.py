@@ -1,8 +1,10 @@
 """From a recipe to a run that has ended: opens what it needs, starts its model, and leaves nothing open behind it."""
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from rlvr import models
@@ -11,7 +13,7 @@ from rlvr.learner import ranks
 from rlvr.prepare.mark import why_stale
 from rlvr.progress import Display
 from rlvr.records import Json
-from rlvr.run import Run
+from rlvr.run import Run, RunStoppedError
 from rlvr.sandboxes import Sandbox
 from rlvr.storage import is_remote
 from rlvr.tasks import texts_of
@@ -46,7 +48,8 @@ def train(
     held = _held_memory(recipe, parts)
     ranks.join()
     config, out = resolved(recipe), ranks.agreed(out)
-    run = _opened(out, config, recipe.seed, resume)
+    with _full_disk_stops(out):
+        run = _opened(out, config, recipe.seed, resume)
     display = ranks.only_first(display)
     for sentence in filter(None, (held, _unmarked(recipe))):
         display.say(sentence)
@@ -54,7 +57,7 @@ def train(
     models.quiet()
     status, training = "failed", None
     try:
-        with ExitStack() as stack:
+        with _full_disk_stops(out), ExitStack() as stack:
             if sandbox is None and ((parts.samples and rereward is None) or parts.evaluation):
                 sandbox = stack.enter_context(recipe.sandbox.build().open())
             model = _start(recipe, parts, run, warmup or out / "warmup", display, resume, sandbox)
@@ -69,14 +72,31 @@ def train(
         status = "interrupted"
         raise
     except Exception as error:
-        run.log(f"failed: {type(error).__name__}: {error}")
+        with suppress(OSError):
+            run.log(f"failed: {type(error).__name__}: {error}")
         raise
     finally:
-        run.finish(status, **({} if training is None else {"totals": training.totals}))
-        if training is not None:
-            training.report()
-        elif status == "failed":
+        # A disk that is full takes no last words; why the run ended has been raised already.
+        with _full_disk_stops(out) if status == "finished" else suppress(OSError):
+            run.finish(status, **({} if training is None else {"totals": training.totals}))
+            if training is not None:
+                training.report()
+        if training is None and status == "failed":
             run.discard_if_empty()
+
+
+@contextmanager
+def _full_disk_stops(out: Path) -> Iterator[None]:
+    """Raises `RunStoppedError` where a file of the run cannot be written for want of room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        raise RunStoppedError(
+            f"the disk of {out} is full ({error.filename or error.strerror}). Its checkpoints are whole; make room "
+            "there and continue with --resume"
+        ) from error
 
 
 def _check_ranks(recipe: TrainRecipe, *, stored: bool = False) -> None:
