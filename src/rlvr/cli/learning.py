@@ -47,7 +47,8 @@ def train(
 
     loaded = load_recipe(recipe, overrides or [])
     if resume and (out is None or not (out / "run.json").exists()):
-        raise FileNotFoundError(f"--resume needs --out, the folder of the run to continue; {out} holds no run.json")
+        needed = "--resume needs --out, the folder of the run to continue"
+        raise FileNotFoundError(needed if out is None else f"{needed}; {out} holds no run.json")
     from rlvr.train import describe
     from rlvr.train import train as run
 
