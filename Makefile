@@ -4,6 +4,7 @@
 # make lint        ruff, pyright, import-linter
 #
 # PYTHON chooses the interpreter that .venv is made with: make install PYTHON=python3.13
+# A .venv of another interpreter is made anew.
 # The default torch for Linux brings CUDA with it (gigabytes); without a GPU, name the index of torch's CPU builds:
 #   make install PIP_EXTRA_INDEX_URL=...
 
@@ -21,6 +22,14 @@ ifdef PIP_EXTRA_INDEX_URL
   export PIP_EXTRA_INDEX_URL
 endif
 
+WHICH := import sys; print(sys.version, sys.base_prefix)
+ifneq ($(origin PYTHON),file)
+  ifneq ($(shell { $(PYTHON) -c '$(WHICH)'; } 2>/dev/null),$(shell { $(BIN)/python -c '$(WHICH)'; } 2>/dev/null))
+    CLEAR := --clear
+.PHONY: .venv/installed
+  endif
+endif
+
 .PHONY: install quickstart test lint
 
 install: .venv/installed
@@ -29,7 +38,7 @@ install: .venv/installed
 	@$(PYTHON) -c '' 2>/dev/null || { echo "There is no working $(PYTHON) here. Name a Python of version 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rlvr needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	@echo "Installing into .venv with $$($(PYTHON) --version 2>&1): about a minute, most of it torch."
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv $(CLEAR) .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[train,if,hub,trackers,dev]'
 	@touch $@
 

@@ -4,17 +4,20 @@
 
 Each row is SFT on sequences of one length, all of whose tokens but the first are learned, with AdamW and clipping.
 Floating-point operations are those of the model: 6 for each weight that multiplies and token, and attention's, half of
-them masked; what is recomputed counts once. Without a CUDA device it says so and measures nothing.
+them masked; what is recomputed counts once. A forward pass that does not fit is halved until it does. Without a CUDA
+device it says so and measures nothing.
 """
 
 import argparse
+import gc
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from judge import machine, replace_section
+from page import machine, replace_section
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from rlvr.config.train_recipe import Compute, Optimizer
@@ -29,8 +32,18 @@ SIZES: dict[str, dict[str, Any]] = {
     "1.5B": {"hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12},
 }
 WAYS = {"plain": {}, "compile": {"compile": True}, "recompute": {"recompute": True}}
-PEAKS = {"B200": 2250.0, "H200": 989.0, "H100": 989.0, "L40S": 362.0, "A100": 312.0}
-"""Dense bfloat16 TFLOP/s by the vendor's data sheets, for the boards with the fastest connector."""
+PEAKS = {
+    "GB200": 2500.0,
+    "B200": 2250.0,
+    "H200 NVL": 835.0,
+    "H200": 989.0,
+    "H100 PCIe": 756.0,
+    "H100 NVL": 835.0,
+    "H100": 989.0,
+    "L40S": 362.0,
+    "A100": 312.0,
+}
+"""Dense bfloat16 TFLOP/s by the vendor's data sheets; the first that is part of the card's name counts."""
 
 
 def main() -> None:
@@ -50,22 +63,18 @@ def main() -> None:
     rows = []
     for name in arguments.models:
         for way in arguments.ways:
-            rate, memory, network = speed(
-                {**SHARED, **SIZES[name]}, WAYS[way], arguments.length, arguments.tokens, arguments.steps, "cuda"
-            )
-            share = rate * flops_per_token(network, arguments.length) / 1e12 / peak
-            rows.append(f"| {name} | {way} | {rate:,.0f} | {share:.1%} | {memory:.1f} |")
+            sizes = {**SHARED, **SIZES[name]}
+            found = fitted(sizes, WAYS[way], arguments.length, arguments.tokens, arguments.steps, "cuda")
+            rows.append(f"| {name} | {way} | {cells(found, peak)} |")
             print(rows[-1], flush=True)
-            del network
-            torch.cuda.empty_cache()
     text = "\n".join(
         [
             f"`python benchmarks/gpu_learner.py`: {card}, torch {torch.__version__}; sequences of {arguments.length:,} "
-            f"tokens, {arguments.tokens:,} in a forward pass, two passes in a step; peak {peak:,.0f} TFLOP/s {source}; "
+            f"tokens, two forward passes in a step; peak {peak:,.0f} TFLOP/s {source}; "
             f"asked: at least 30% at 1.5B. {machine()}",
             "",
-            "| model | way | tokens/s | share of the bf16 peak | greatest memory, GiB |",
-            "| --- | --- | --- | --- | --- |",
+            "| model | way | tokens in a pass | tokens/s | share of the bf16 peak | greatest memory, GiB |",
+            "| --- | --- | --- | --- | --- | --- |",
             *rows,
         ]
     )
@@ -74,10 +83,51 @@ def main() -> None:
         replace_section(arguments.write, "gpu-learner", "The learner on a GPU", text)
 
 
-def speed(
+@dataclass(frozen=True)
+class Speed:
+    """Of one network, learned in one way."""
+
+    budget: int
+    """Tokens in a forward pass."""
+    rate: float
+    """Tokens a second, of the median step."""
+    flops: float
+    """Floating-point operations for each of them."""
+    memory: float
+    """GiB at most."""
+
+
+def fitted(
     sizes: dict[str, Any], way: dict[str, Any], length: int, budget: int, steps: int, device: str
-) -> tuple[float, float, Any]:
-    """Tokens a second (median step), GiB at most, and the network."""
+) -> Speed | str:
+    """`speed` with the budget, its half, its quarter ..., whichever fits; what went wrong where none did."""
+    while True:
+        try:
+            return speed(sizes, way, length, budget, steps, device)
+        except torch.OutOfMemoryError:
+            failed = f"out of memory with {budget:,} tokens in a pass"
+        except RuntimeError as error:
+            failed = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        finally:
+            # What has failed is kept alive by its own error, and a network by its wrappers, until they are collected.
+            gc.collect()
+            if device == "cuda":
+                torch.cuda.empty_cache()
+        if "out of memory" not in failed or budget <= length:
+            return failed
+        budget //= 2
+
+
+def cells(found: Speed | str, peak: float) -> str:
+    """Of a table's row: tokens in a pass, tokens a second, share of the peak in TFLOP/s, GiB."""
+    if isinstance(found, str):
+        return f"{found} | - | - | -"
+    share = found.rate * found.flops / 1e12 / peak
+    return f"{found.budget:,} | {found.rate:,.0f} | {share:.1%} | {found.memory:.1f}"
+
+
+def speed(sizes: dict[str, Any], way: dict[str, Any], length: int, budget: int, steps: int, device: str) -> Speed:
+    """Raises `torch.OutOfMemoryError` where a pass does not fit."""
     torch.manual_seed(0)
     with torch.device(device):
         config = AutoConfig.for_model("qwen2", max_position_embeddings=length, **sizes)
@@ -85,7 +135,7 @@ def speed(
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     learner = Learner(
-        Model(network, None),
+        Model(network, None, precision="bfloat16"),
         Optimizer(lr=1e-5, schedule="constant", tokens_per_microbatch=budget),
         steps + 2,
         1.0,
@@ -105,7 +155,8 @@ def speed(
         _wait(device)
         seconds.append(time.perf_counter() - started)
     memory = torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
-    return count * length / statistics.median(seconds[2:]), memory, network
+    rate = count * length / statistics.median(seconds[2:])
+    return Speed(budget, rate, flops_per_token(network, length), memory)
 
 
 def flops_per_token(network: Any, length: int) -> float:

@@ -15,7 +15,7 @@ def tasks(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, list[Task], str]:
-        monkeypatch.setattr("sys.argv", ["rlvr", "tasks", *arguments, "--out", "T.jsonl"])
+        monkeypatch.setattr("sys.argv", ["rlvr", "tasks", "--out", "T.jsonl", *arguments])
         code = 0
         try:
             cli.main()
@@ -82,3 +82,12 @@ def test_a_wrong_option_is_one_sentence_and_writes_nothing(tasks, tmp_path, argu
     assert (code, found) == (2, [])
     assert said in error
     assert "Traceback" not in error
+
+
+def test_a_folder_is_no_file_to_write(tasks, tmp_path):
+    (tmp_path / "there").mkdir()
+    for out, example in (("new/", "new/out.jsonl"), ("there", "there/out.jsonl")):
+        code, found, error = tasks("programs", "--out", out)
+        assert (code, found) == (2, [])
+        assert f"{out} is a folder; name a file, for example {example}" in error
+    assert not (tmp_path / "new").exists()

@@ -1,16 +1,21 @@
 """The sampler in this process: exact log-probs, true draws, and completions that depend on their own seed alone."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from conftest import ARCHITECTURES
 from scipy.stats import chisquare
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from rlvr.config.train_recipe import Optimizer
 from rlvr.engines import Request, Sampling
 from rlvr.engines._decode import _draws
 from rlvr.engines.local import Local
+from rlvr.learner.step import Learner
+from rlvr.records import Example
 
 PROMPTS = ((40, 41, 42, 43, 44, 45, 46), (50, 51), (60, 61, 62, 63), (40, 41, 42))
 
@@ -69,6 +74,49 @@ def test_logprobs_are_those_of_a_plain_forward_of_the_sequence(tiny, kind, tempe
         for completion in completions:
             expected = plain_logprobs(model, completion, temperature or 1.0)
             assert completion.logprobs == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", "bfloat16"), pytest.param("cuda", "auto", marks=pytest.mark.gpu)]
+)
+def test_what_samples_rounds_as_what_learns_does(tiny, kind, device, precision):
+    """On a GPU both compute in half precision; here both are told to."""
+    model = replace(tiny(kind), precision=precision)
+    model.network.to(device)
+    (completions,) = complete(model, [request("a", PROMPTS[0], range(16), 24)]).values()
+    examples = [Example(c.prompt_tokens + c.tokens, mask_of(c), logprobs=padded(c)) for c in completions]
+    gaps = {}
+    for name in (precision, "float32"):
+        learner = Learner(replace(model, precision=name), Optimizer(), 1, 1.0)
+        measured = learner.measured(examples, "start", model.network)
+        pairs = [(e.start, e.logprobs, e.mask) for e in measured]
+        gaps[name] = np.mean([abs(a - b) for row in pairs for a, b, on in zip(*row, strict=True) if on])
+    assert 0 < gaps[precision] < gaps["float32"] / 2
+
+
+def mask_of(completion):
+    return (False,) * len(completion.prompt_tokens) + (True,) * len(completion.tokens)
+
+
+def padded(completion):
+    return (0.0,) * len(completion.prompt_tokens) + completion.logprobs
+
+
+def test_half_precision_copies_no_weight_twice(tiny):
+    """While one batch is decoded. Copies for every token would take most of the time."""
+    model, copied = replace(tiny(), precision="bfloat16"), Counter()
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten._to_copy.default:
+                copied[args[0].data_ptr()] += 1
+            return func(*args, **(kwargs or {}))
+
+    with Counting():
+        complete(model, [request("a", PROMPTS[0], (0,), 20)])
+    matrices = [layer.mlp.up_proj.weight.data_ptr() for layer in model.network.model.layers]
+    assert [copied[matrix] for matrix in matrices] == [1, 1]
 
 
 def test_greedy_takes_the_most_likely_token_whatever_the_seed(tiny):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from rlvr import cli
+from rlvr import cli, extras
 from rlvr.evaluation.available import available, unavailable
 from rlvr.evaluation.verify import verify
 from rlvr.records import Task
@@ -49,7 +49,7 @@ def run_verify(folder, **options):
 
 def test_what_is_missing_is_told_for_each_task():
     assert [unavailable(task) is None for task in TASKS] == [True, False, True, False]
-    assert "pip install 'rlvr[if]'" in str(unavailable(TASKS[1]))
+    assert extras.install("if") in str(unavailable(TASKS[1]))
 
 
 def test_tasks_that_cannot_be_judged_are_an_error_or_left_out():
@@ -61,7 +61,7 @@ def test_tasks_that_cannot_be_judged_are_an_error_or_left_out():
     assert [task.id for task in kept] == ["commas", "sum"]
     assert list(left_out.values()) == [2]
     assert available(TASKS[:1], skip=False) == (TASKS[:1], {})
-    with pytest.raises(ValueError, match=r"1 of 1 tasks cannot be judged here .*rlvr\[if\]'\)$"):
+    with pytest.raises(ValueError, match=r"1 of 1 tasks cannot be judged here .*\[if\]'\)$"):
         available([TASKS[1]], skip=True)
 
 

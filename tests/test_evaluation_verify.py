@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from rlvr import storage
+from rlvr.evaluation import inputs
 from rlvr.evaluation import verify as module
 from rlvr.evaluation.verify import Summary, verify
 from rlvr.progress import Display
@@ -112,7 +113,7 @@ def test_wrong_completions_are_listed_with_their_line_and_the_rest_is_judged(fil
             answer(None),
             answer(RIGHT, 12),
             answer(RIGHT, "HumanEval/21"),
-            answer("#" * (module.LONGEST_TEXT + 1)),
+            answer("#" * (inputs.LONGEST_TEXT + 1)),
             b'{"task_id": "add", "text": "\xff"}\n',
             {**answer(WRONG), "seed": 3},
             b'{"task_id": "add"',

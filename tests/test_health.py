@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlvr.config.train_recipe import Alarm
+from rlvr.config.alarms import Alarm
 from rlvr.health import Alarms, statistics
 from rlvr.records import Completion, Rollout, Task, Turn, Verdict
 

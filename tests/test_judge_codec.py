@@ -64,13 +64,13 @@ plain = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plain)
 def test_plain_data_comes_out_as_it_went_in(value):
     assert shape(read(write(value))) == shape(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=60) | st.tuples(plain, st.integers(0, 200), st.binary(max_size=3)))
 def test_any_bytes_are_a_value_or_malformed(data):
     if isinstance(data, tuple):

@@ -51,7 +51,7 @@ REAL = [
 """Functions of the standard library: code that nobody wrote for this test."""
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.sampled_from([BISECT, *REAL]), st.integers(0, 5), st.integers(1, 20))
 def test_mutants_compile_differ_and_come_out_the_same_again(source, seed, most):
     found = mutants(source, most=most, seed=seed)

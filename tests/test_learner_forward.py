@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ ROWS = [
 def stepped(tiny, kind, objective, compute, budget=10_000, **changes):
     """The move of every weight in one step of plain gradient descent, which is the gradient; and the metrics."""
     one = Learner(
-        tiny(kind, **changes),
+        replace(tiny(kind, **changes), precision=compute.precision),
         Optimizer(lr=1.0, schedule="constant", clip_norm=math.inf, tokens_per_microbatch=budget),
         1,
         0.8,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from conftest import ARCHITECTURES
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rlvr import models
 from rlvr.config.train_recipe import Optimizer
@@ -55,6 +56,29 @@ def test_selected_logprobs_and_their_gradient_are_the_networks_own(tiny, kind, c
     theirs = gradients(network, (expected * weights).sum())
     for name, gradient in theirs.items():
         assert torch.allclose(mine[name], gradient, atol=1e-5 * max(1.0, gradient.abs().max().item())), name
+
+
+@pytest.mark.parametrize("length", [60, 240])
+def test_no_more_logits_than_a_chunk_exist_at_once_however_long_the_rows_are(tiny, monkeypatch, length):
+    chunk, sizes = 300 * 8, []
+    monkeypatch.setitem(room.CHUNK, "cpu", chunk)
+    network = tiny().network.eval()
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            found = func(*args, **(kwargs or {}))
+            if isinstance(found, torch.Tensor) and found.shape[-1:] == (300,):
+                sizes.append(found.numel())
+            return found
+
+    tokens = torch.arange(length)[None] % 290 + 2
+    learned = torch.ones_like(tokens, dtype=torch.bool)
+    learned[:, 0] = False
+    with Sizes():
+        selected_logprobs(network, tokens, learned, 1.0)[0].sum().backward()
+    # The embedding's transpose, 16 x 300, is the only other thing as wide as the vocabulary.
+    assert chunk in sizes
+    assert max(sizes) <= 2 * chunk
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)

@@ -241,6 +241,25 @@ def test_a_run_of_two_ranks_is_one_run_and_goes_on_where_any_of_them_was_interru
         train(recipe(folder), folder / "whole", display, resume=True)
 
 
+ALONE = {
+    "samples": ({"objective": {"name": "grpo"}}, "cannot sample from weights that 2 processes share"),
+    "4 bits": ({"model": {"path": "x", "lora": {"four_bit": True}}}, "4 bits cannot be shared by 2 processes"),
+    "evaluation": (
+        {"evaluation": {"tasks": [{"name": "programs:validation"}], "every": 1}},
+        "sampled, which 2 processes that share their weights cannot do",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_two_processes_cannot_do_together_is_refused_at_once(name, display, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    changes, message = ALONE[name]
+    with pytest.raises(ValueError, match=message):
+        train(recipe(tmp_path, **changes), tmp_path / "run", display)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_torchrun_starts_a_run(tmp_path):
     recipe(tmp_path)

@@ -163,7 +163,7 @@ def test_what_cannot_be_an_adapter_says_so(base, tmp_path):
     written.write_text(json.dumps(config))
     base.rename(tmp_path / "elsewhere")
     with pytest.raises(FileNotFoundError, match=r"the base of the adapter in .* is gone: there is no .*base"):
-        models.check(str(tmp_path / "adapter"))
+        models.load(str(tmp_path / "adapter"))
 
 
 def test_a_run_that_has_moved_brings_the_base_of_its_own(tiny, tmp_path):

@@ -1,6 +1,9 @@
 """Where models come from: remote folders, checkpoints of other trainers, tokenizers of their own, chat templates."""
 
 import copy
+import json
+import shutil
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -43,7 +46,27 @@ def test_a_remote_model_or_run_is_copied_once_and_again_when_it_changes(tiny, tm
     path = remote.put(tmp_path / "run", "bucket/run")
     assert models.load(path).fingerprint() == tiny(seed=3).fingerprint()
     with pytest.raises(FileNotFoundError, match="no model at memory://nowhere: nothing is there"):
-        models.check("memory://nowhere")
+        models.load("memory://nowhere")
+
+
+def test_of_a_run_that_compared_its_checkpoints_the_best_is_loaded_and_told(tiny, tmp_path, remote):
+    run = tmp_path / "run"
+    for step in (2, 4):
+        models.save(tiny(seed=step), run / "checkpoints" / f"step_{step}" / "model", {})
+    best = {"metric": "pass@1", "value": 0.25, "step": 2, "checkpoint": "checkpoints/step_2"}
+    (run / "run.json").write_text(json.dumps({"status": "finished", "best": best}))
+    for path in (str(run), remote.put(run, "bucket/best")):
+        model = models.load(path)
+        assert model.fingerprint() == tiny(seed=2).fingerprint()
+        assert model.checkpoint == (
+            f"{path} is a run, of which checkpoints/step_2 is taken, the best by pass@1 (0.25); "
+            "the newest is checkpoints/step_4"
+        )
+        assert model.place.name.endswith("checkpoints/step_2/model")
+        last = models.load(f"{path}/checkpoints/step_4")
+        assert (last.fingerprint(), last.checkpoint) == (tiny(seed=4).fingerprint(), "")
+    shutil.rmtree(run / "checkpoints" / "step_2")
+    assert models.load(str(run)).checkpoint == f"{run} is a run, of which checkpoints/step_4 is taken, the newest"
 
 
 def test_a_damaged_or_incomplete_checkpoint_is_refused(tiny, tmp_path):
@@ -91,14 +114,19 @@ def test_what_does_not_match_is_told_and_left_as_it_was(tiny, tmp_path):
     deeper = tiny(seed=4, num_hidden_layers=3, intermediate_size=40)
     torch.save(deeper.network.state_dict(), tmp_path / "x.pt")
     mine, before = tiny(seed=5), tiny(seed=5)
-    told = []
-    section = Model(
-        architecture=architecture("llama"), tokenizer=Tokenizer(vocab_size=300), init_checkpoint=str(tmp_path / "x.pt")
-    )
-    texts = ["def f(x):\n    return x\n"] * 20
-    models.start(section, None, texts, 5, tmp_path / "none", told.append)
+    models.save(deeper, tmp_path / "run" / "checkpoints" / "step_4" / "model", {})
+    told, texts = [], ["def f(x):\n    return x\n"] * 20
+    for place in ("x.pt", "run"):
+        section = Model(
+            architecture=architecture("llama"),
+            tokenizer=Tokenizer(vocab_size=300),
+            init_checkpoint=str(tmp_path / place),
+        )
+        models.start(section, None, texts, 5, tmp_path / "none", told.append)
     assert "weights matched" in told[0]
     assert "of shape" in told[0]
+    assert told[1] == f"{tmp_path / 'run'} is a run, of which checkpoints/step_4 is taken, the newest"
+    assert told[2].startswith(f"init_checkpoint {tmp_path / 'run'}: ")
     found = models.initialise(mine.network, str(tmp_path / "x.pt"))
     assert all("layers.2." in name for name in found.unexpected)
     assert {name.split(".")[-2] for name in found.wrong_shape} == {"up_proj", "gate_proj", "down_proj"}
@@ -133,6 +161,37 @@ def test_frozen_weights_are_chosen_by_pattern(tiny, tmp_path):
         models.start(Model(path=path, freeze=["layers.0"]), path, (), 0, tmp_path / "none", print)
     with pytest.raises(ValueError, match="leaves nothing to learn"):
         models.start(Model(path=path, freeze=["*"]), path, (), 0, tmp_path / "none", print)
+
+
+def test_the_kernel_of_attention_is_the_recipes(tiny, tmp_path):
+    models.save(tiny("mistral"), tmp_path / "model", {})
+    path = str(tmp_path / "model")
+    starts = [
+        (Model(path=path, attention="eager"), path),
+        (Model(architecture=architecture("llama"), tokenizer=Tokenizer(), attention="eager"), None),
+    ]
+    for section, start in starts:
+        model = models.start(section, start, ["x"] * 9, 0, tmp_path / "none", print)
+        assert model.network.config._attn_implementation == "eager"
+    assert models.load(path).network.config._attn_implementation == "sdpa"
+
+
+def test_an_architecture_learns_where_a_loaded_model_would(monkeypatch, tmp_path):
+    """On the GPU, where there is one."""
+    monkeypatch.setattr("rlvr.models._loading._device", lambda: "meta")
+    section = Model(architecture=architecture("llama"), tokenizer=Tokenizer())
+    assert models.start(section, None, ["x"] * 9, 0, tmp_path / "none", print).device.type == "meta"
+
+
+@pytest.mark.skipif(find_spec("flash_attn") is not None, reason="the package is here")
+def test_a_kernel_of_attention_that_is_not_here_is_an_error_that_names_its_package(tiny, tmp_path):
+    models.save(tiny(), tmp_path / "model", {})
+    with pytest.raises(
+        ValueError, match=r"model cannot be loaded: FlashAttention2 .* package .*FlashAttention2 .*inst"
+    ):
+        models.load(str(tmp_path / "model"), attention="flash_attention_2")
+    with pytest.raises(ValueError, match=r"cannot build the architecture 'llama': FlashAttention2"):
+        models.build(architecture("llama"), tiny().tokenizer, 0, attention="flash_attention_2")
 
 
 def test_a_vocabulary_may_be_larger_than_the_tokenizers_and_not_smaller(tokenizer):
@@ -268,6 +327,49 @@ def test_a_tokenizer_of_ones_own_is_one_command(rlvr, tmp_path):
     assert code == 2
     assert "already holds files" in said
     assert rlvr("tokenizer", "train", "nothing.txt", "--vocab-size", 300, "--out", tmp_path / "no")[0] == 2
+
+
+@pytest.mark.slow
+def test_every_command_that_takes_a_model_takes_an_adapter_and_a_run_of_one(rlvr, tiny, tmp_path):
+    models.save(tiny(), tmp_path / "base", {})
+    demonstrations = {"name": "programs:demonstrations", "depths": [1], "limit": 20}
+    recipe = {
+        "command": "train",
+        "steps": 2,
+        "batch_size": 4,
+        "model": {"path": str(tmp_path / "base"), "lora": {"rank": 2, "alpha": 4}},
+        "tasks": demonstrations,
+        "objective": {"name": "sft"},
+        "optimizer": {"lr": 1e-2},
+    }
+    (tmp_path / "r.yaml").write_text(json.dumps(recipe))
+    run, asked = tmp_path / "run", ("--tasks", "programs:validation", "--limit", 2, "--max-tokens", 8)
+    assert rlvr("train", tmp_path / "r.yaml", "--out", run)[0] == 0
+    adapter = run / "checkpoints" / "step_2" / "model"
+    assert not (adapter / "config.json").exists()
+    said = {}
+    for name, path in {"run": run, "adapter": adapter}.items():
+        code, said[name] = rlvr("generate", path, *asked, "--out", tmp_path / f"generated_{name}")
+        assert code == 0
+        assert rlvr("evaluate", path, *asked, "--out", tmp_path / f"evaluated_{name}")[0] == 0
+        assert rlvr("merge", path, "--out", tmp_path / f"merged_{name}")[0] == 0
+        again = ("train", tmp_path / "r.yaml", f"model.path={path}", "--out")
+        assert rlvr(*again, tmp_path / f"further_{name}")[0] == 0
+        assert rlvr(*again, tmp_path / f"whole_{name}", "model.lora=null")[0] == 0
+        assert (tmp_path / f"whole_{name}" / "checkpoints" / "step_2" / "model" / "model.safetensors").exists()
+    assert f"{run} is a run, of which checkpoints/step_2 is taken, the newest" in said["run"]
+    assert "is a run" not in said["adapter"]
+    plan = json.loads((tmp_path / "evaluated_run" / "plan.json").read_text())
+    assert plan["checkpoint"].endswith("checkpoints/step_2 is taken, the newest")
+    for kind in ("generated", "evaluated"):
+        rows = [(tmp_path / f"{kind}_{name}" / "generations.jsonl").read_text() for name in said]
+        assert rows[0] == rows[1]
+    models.save(tiny(seed=9), tmp_path / "base", {})
+    for command in (("generate", run, *asked), ("merge", adapter), ("train", tmp_path / "r.yaml", f"model.path={run}")):
+        code, said_then = rlvr(*command, "--out", tmp_path / "refused")
+        assert code == 2
+        assert "was trained on other weights than those of" in said_then
+        assert not (tmp_path / "refused").exists()
 
 
 @pytest.mark.slow

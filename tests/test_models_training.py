@@ -119,6 +119,13 @@ def test_conversations_are_learned_from_scratch_and_their_loss_is_measured(recip
     losses = {row["step"]: row["evaluation"]["loss"] for row in rows(tmp_path / "run") if "evaluation" in row}
     assert list(losses) == [0, 20, 40]
     assert losses[40] < 0.2 < losses[20] < losses[0]
+    card = (tmp_path / "run" / "checkpoints" / "step_40" / "model" / "README.md").read_text()
+    facts = json.loads(card.partition("```json")[2].partition("```")[0])
+    assert facts["held_out"] == {"loss": losses[40]}
+    assert (facts["step"], facts["start"], facts["lora"]) == (40, "a fresh architecture", None)
+    assert (facts["objective"]["name"], facts["tasks"]["source"]) == ("sft", talks["source"])
+    assert facts["versions"].keys() >= {"rlvr", "torch", "transformers"}
+    assert facts["trained"] == facts["parameters"] > 1000
     model = models.load(str(tmp_path / "run"))
     prompt = model.encode_prompt((Message("user", "say 2"), Message("assistant", "2"), Message("user", "again")))
     assert model.decode(prompt).endswith("<user>again<assistant>")

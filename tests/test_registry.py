@@ -53,7 +53,9 @@ def test_helper_files_are_not_names():
 def test_only_names_that_a_person_wrote_may_import():
     with pytest.raises(LookupError, match="no tasks plug-in named 'subprocess:Popen'"):
         registry.find("tasks", "subprocess:Popen")
-    assert registry.find("tasks", "collections:OrderedDict", trusted=True).__name__ == "OrderedDict"
+    assert registry.find("tasks", "rlvr.records:Limits", trusted=True).__name__ == "Limits"
+    with pytest.raises(LookupError, match="'collections:OrderedDict' is not a plug-in: plug-ins are dataclasses"):
+        registry.find("tasks", "collections:OrderedDict", trusted=True)
     with pytest.raises(LookupError, match="'nosuch:Thing' is not an importable class for tasks"):
         registry.find("tasks", "nosuch:Thing", trusted=True)
 

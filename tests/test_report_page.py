@@ -280,6 +280,30 @@ def test_a_folder_with_nothing_in_it_is_refused_with_what_was_looked_for(tmp_pat
     assert not (tmp_path / "page.html").exists()
 
 
+def test_runs_that_do_not_belong_together_are_no_story(quickstart: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(quickstart / "grpo", results / "monday")
+    shutil.copytree(quickstart / "warmup", results / "monday" / "warmup")
+    page(results)  # one run and what it started from
+    shutil.copytree(quickstart / "raft", results / "tuesday")
+    with pytest.raises(ValueError, match=r"2 runs or evaluations: monday, tuesday\. .*rlvr report .*monday$"):
+        page(results)
+    (quickstart / "summary.json").unlink()
+    page(quickstart)  # of a quickstart that is under way
+
+
+def test_a_run_of_any_name_has_one_colour_on_the_page(quickstart: Path) -> None:
+    run_folder = (quickstart / "grpo").rename(quickstart / "mine")
+    shutil.copytree(run_folder, quickstart / "other")
+    (quickstart / "evaluations" / "grpo").rename(quickstart / "evaluations" / "mine")
+    found = collect(quickstart)
+    colours = {each.name: each.colour for each in (*found.runs, *found.measurements)}
+    assert colours["mine"] == found.measurements[-1].colour
+    assert len(set(colours.values())) == len(colours)
+    curves = {trace["name"]: trace["line"]["color"] for trace in charts.learning(found.runs)[0].figure["data"]}
+    assert curves == {"RAFT": "--raft", "mine": colours["mine"], "other": colours["other"]}
+
+
 def test_a_run_that_was_cut_off_is_shown_as_far_as_it_came(quickstart: Path) -> None:
     for name in ("grpo/metrics.jsonl", "grpo/traces/rollouts.jsonl", "evaluations/grpo/scores.jsonl"):
         path = quickstart / name

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,9 +102,12 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
         storage.open_text(tmp_path / "absent.jsonl")
 
 
-def test_an_unknown_scheme_says_what_to_install():
-    with pytest.raises(LookupError, match=r"nosuch://.*pip install 'rlvr\[nosuch\]'"):
+def test_an_unknown_scheme_is_told_and_a_known_one_says_what_to_install(monkeypatch):
+    with pytest.raises(LookupError, match=r"cannot read nosuch:// \([^;]*\)$"):
         storage.exists("nosuch://bucket/rows.jsonl")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(LookupError, match=r"cannot read s3://.*pip install .*\[s3\]'"):
+        storage.exists("s3://bucket/rows.jsonl")
 
 
 def test_remote_files_read_and_write_like_local_ones():

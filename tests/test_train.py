@@ -12,8 +12,9 @@ import torch
 from conftest import architecture
 from training import GRPO, OBJECTIVES, RAFT, SFT, assert_equal_records, dying_at, in_child, record, rows, status
 
-from rlvr import batches, models
+from rlvr import models
 from rlvr import train as room
+from rlvr.batches import live as live_batches
 from rlvr.learner import checkpoints
 from rlvr.learner.step import Learner
 from rlvr.records import Execution
@@ -106,12 +107,16 @@ def test_an_alarm_that_stops_leaves_a_checkpoint_and_says_why(recipe, display, t
     assert "alarm: zero_contrast_share is" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path):
-    once = ("optimizer.epochs=1", "optimizer.minibatch=0", "sampling.temperature=0.8")
+@pytest.mark.parametrize(
+    ("precision", "gap"), [("float32", 1e-5), pytest.param("bfloat16", 2e-3, marks=pytest.mark.slow)]
+)
+def test_on_policy_the_learner_agrees_with_the_sampler(recipe, display, tmp_path, precision, gap):
+    once = ("optimizer.epochs=1", "optimizer.minibatch=0", "sampling.temperature=0.8", f"compute.precision={precision}")
     train(recipe(GRPO, *once), tmp_path / "run", display)
     learned = [row for row in rows(tmp_path / "run" / "metrics.jsonl") if row["examples"]]
     assert learned
-    assert all(row["logprob_gap"] < 1e-5 and row["clip_share"] == 0 for row in learned)
+    assert all(row["logprob_gap"] < gap for row in learned)
+    assert precision == "bfloat16" or all(row["clip_share"] == 0 for row in learned)
 
 
 @pytest.mark.slow
@@ -195,7 +200,7 @@ def test_a_batch_that_was_half_sampled_is_not_sampled_again(recipe, display, tmp
     train(asked, tmp_path / "whole", display)
 
     def killed():
-        batches.judge = dying_at(7, batches.judge)
+        live_batches.judge = dying_at(7, live_batches.judge)
         train(asked, tmp_path / "cut", display)
 
     assert in_child(killed) == -signal.SIGKILL
@@ -285,9 +290,9 @@ def test_ctrl_c_at_the_command_line_is_exit_code_130_with_a_checkpoint(recipe, t
 
 
 def test_resuming_a_finished_run_changes_nothing(recipe, display, tmp_path):
-    train(recipe(), tmp_path / "run", display)
+    train(recipe(GRPO, "steps=1"), tmp_path / "run", display)
     before = record(tmp_path / "run")
-    train(recipe(), tmp_path / "run", display, resume=True)
+    train(recipe(GRPO, "steps=1"), tmp_path / "run", display, resume=True)
     assert record(tmp_path / "run") == before
 
 
@@ -388,7 +393,7 @@ def test_a_recipe_that_fails_before_its_first_step_leaves_the_folder_free(recipe
 def test_other_tasks_are_noticed_on_resume(recipe, display, tmp_path):
     tasks = list(Programs("train", depths=(1,), limit=8))
     write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks])
-    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}})
+    asked = recipe({**GRPO, "tasks": {"name": str(tmp_path / "T.jsonl")}}, "steps=1")
     train(asked, tmp_path / "run", display)
     write_lines(tmp_path / "T.jsonl", [task.to_json() for task in tasks[:5]])
     with pytest.raises(ValueError, match="the tasks have changed since this run began"):

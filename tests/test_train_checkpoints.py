@@ -63,6 +63,9 @@ def test_the_best_and_every_nth_stay_and_a_run_that_no_longer_gains_ends(recipe,
     assert "| held-out, 2 tasks | before | best (step 2) | last (step 5) |" in page
     assert "| pass@1 | 90.0 (0.0 to 100.0) | 60.0 (0.0 to 100.0) | 40.0 (0.0 to 100.0) |" in page
     assert "sft on 60 tasks of `programs` from" in page
+    assert "this folder stands for its best checkpoint, and `checkpoints/step_5` inside it for that one." in page
+    taken = models.load(str(tmp_path / "run")).checkpoint
+    assert "checkpoints/step_2 is taken, the best by pass@1 (0.6); the newest is checkpoints/step_5" in taken
     before = record(tmp_path / "run")
     train(asked, tmp_path / "run", display, resume=True)
     assert record(tmp_path / "run") == before

@@ -1,14 +1,17 @@
 """A dry run says what would happen, what it needs and what is missing, on any machine."""
 
 import re
+from importlib.util import find_spec
 
 import pytest
 import torch
+from conftest import architecture
 from training import DPO, GRPO, SFT
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from rlvr import models
+from rlvr import extras, models
 from rlvr.config import load_recipe
+from rlvr.config.train_recipe import Lora, Model
 from rlvr.judge import languages
 from rlvr.quickstart import recipes
 from rlvr.storage import write_lines
@@ -52,6 +55,36 @@ def test_with_the_data_the_arithmetic_is_exact(data):
     assert "# missing  tasks" not in told
 
 
+def test_a_tokenizer_and_weights_for_an_architecture_that_are_not_here_are_missing(recipe, tmp_path):
+    model = {"architecture": architecture("llama"), "tokenizer": {"path": str(tmp_path / "bpe")}}
+    (tmp_path / "bpe").mkdir()
+    asked = recipe({**SFT, "model": {**model, "init_checkpoint": str(tmp_path / "w.pt")}})
+    missing = [line for line in comments(describe(asked)) if line.startswith("# missing")]
+    assert missing == [
+        f"# missing  tokenizer {tmp_path / 'bpe'} (the folder holds none)",
+        f"# missing  init_checkpoint {tmp_path / 'w.pt'} (nothing is there)",
+    ]
+
+
+def test_of_a_run_as_the_model_it_says_which_checkpoint_would_be_taken(recipe, warm):
+    told = comments(describe(recipe(GRPO)))
+    assert f"# model    {warm} is a run, of which checkpoints/step_120 is taken, the newest" in told
+
+
+def test_an_adapter_of_a_run_that_has_moved_is_counted_by_the_base_that_moved_with_it(recipe, tiny, tmp_path):
+    run, moved = tmp_path / "run", tmp_path / "moved"
+    models.save(tiny(), run / "base", {})
+    section = Model(path=str(run / "base"), lora=Lora(rank=2))
+    models.save(models.start(section, section.path, (), 0, tmp_path, print), run / "checkpoints/step_3/model", {})
+    run.rename(moved)
+    told = comments(describe(recipe(GRPO, f"model.path={moved}")))
+    assert any("2 layers, width 16" in line for line in told)
+    assert told[-1] == "# missing  nothing"
+    (moved / "base").rename(tmp_path / "gone")
+    missing = comments(describe(recipe(GRPO, f"model.path={moved}")))[-1]
+    assert re.search(r"# missing  model .* \(the base of the adapter in .*step_3/model is gone: there is no", missing)
+
+
 def test_a_local_model_is_counted_and_nothing_is_missing(recipe, warm):
     told = comments(describe(recipe(GRPO)))
     count = models.load(str(warm)).parameters
@@ -67,6 +100,11 @@ def test_the_reference_is_counted_where_the_objective_needs_one(recipe, sections
     assert ("reference " in told) == counted["reference"]
 
 
+def test_the_recipe_for_a_gpu_of_40_gb_needs_less_than_that():
+    told = "\n".join(comments(describe(load_recipe(recipes() / "sft_lora_7b.yaml"))))
+    assert float(re.search(r"# memory   about ([\d.]+) GiB", told)[1]) < 35
+
+
 def test_an_adapter_needs_a_fraction_and_says_what_it_lacks(recipe, monkeypatch):
     name = "model.path=org/model-7B"
     peak = {}
@@ -76,6 +114,8 @@ def test_an_adapter_needs_a_fraction_and_says_what_it_lacks(recipe, monkeypatch)
     assert peak["null"] > 100 > 30 > peak["{rank: 16}"] > peak["{rank: 16, four_bit: true}"] + 8
     assert "# missing  the package bitsandbytes for model.lora" in told
     assert "of an adapter, 33 layers" in told
+    told = describe(recipe(GRPO, name, "model.attention=flash_attention_2"))
+    assert ("# missing  the package flash_attn for model.attention" in told) == (find_spec("flash_attn") is None)
 
 
 SIZES = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
@@ -127,7 +167,7 @@ def test_compilers_and_packages_that_this_machine_lacks_are_listed_together(reci
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     missing = [line for line in comments(describe(asked)) if line.startswith("# missing")]
     assert [line.split(" (")[0] for line in missing] == [
-        "# missing  the tracker wandb needs the package wandb: pip install 'rlvr[trackers]'",
+        f"# missing  the tracker wandb needs the package wandb: {extras.install('trackers')}",
         "# missing  a judge for 2 tasks",
     ]
     assert "there is no g++" in missing[1]

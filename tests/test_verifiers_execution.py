@@ -200,7 +200,11 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["output", "input", "value", "type", "next_statement"])
+@pytest.mark.parametrize(
+    "kind",
+    # A value is read as an output is, and the other two are short texts.
+    ["output", "input", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("value", "type", "next_statement"))],
+)
 def test_no_text_can_raise_or_hang(kind, sandbox):
     asked = task(
         kind, "int" if kind == "type" else "6", **({"code": DOUBLE, "entry_point": "double"} if kind == "input" else {})

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from instruction_texts import instructions
 
+from rlvr import extras
 from rlvr.records import Completion, Task, Verdict
 from rlvr.registry import build
 from rlvr.sandboxes.local import Local
@@ -179,7 +180,7 @@ def test_what_needs_more_than_there_is_is_told_and_refused(monkeypatch: pytest.M
     monkeypatch.setitem(rule.RULES, "test:beyond", beyond)
     asked = task(NO_COMMA, {"id": "test:beyond"})
     reason = Instructions().unavailable(asked)
-    assert reason == "test:beyond needs the package no_such_package (pip install 'rlvr[if]')"
+    assert reason == f"test:beyond needs the package no_such_package ({extras.install('if')})"
     with pytest.raises(ValueError, match="task t: test:beyond needs the package no_such_package"):
         Instructions().check(asked)
     assert Instructions().unavailable(task(NO_COMMA)) is None

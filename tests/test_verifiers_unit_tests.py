@@ -67,15 +67,19 @@ def test_all_of_humaneval_passes_split_in_every_form(sandbox):
     assert unsolved(verdicts, tasks) == []
 
 
-def test_all_of_mbpp_passes_split_with_one_result_per_assert(sandbox):
+@pytest.mark.parametrize("nth", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_all_of_mbpp_passes_split_with_one_result_per_assert(sandbox, nth):
+    """The default suite looks at every fourth, and at those that need their code to run before their setup."""
     tasks, completions = [], []
     for row in rows("mbpp.jsonl.gz"):
+        if row["task_id"] % nth and row["task_id"] not in (367, 601, 927):
+            continue
         tests = row["test_list"] if isinstance(row["test_list"], list) else ast.literal_eval(row["test_list"])
         reference = {"style": "asserts", "tests": tests, "setup": row["test_setup_code"]}
         tasks.append(Task(str(row["task_id"]), row["text"], reference, "unit_tests"))
         completions.append(Completion(row["code"]))
     verdicts = UnitTests().judge_many(list(zip(tasks, completions, strict=True)), sandbox)
-    assert len(verdicts) == 974
+    assert len(verdicts) == (974 if nth == 1 else 246)
     assert unsolved(verdicts, tasks) == []
     assert all(verdict.tests_passed == verdict.tests_total == len(task.reference["tests"])
                for task, verdict in zip(tasks, verdicts, strict=True))  # fmt: skip

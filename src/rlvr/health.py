@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rlvr.config.train_recipe import Alarm
+from rlvr.config.alarms import Alarm
 from rlvr.records import TELLTALES, Json, Rollout
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, cast
 
 
 @cache
@@ -35,10 +35,13 @@ def find(shelf: str, name: str, *, trusted: bool = False) -> type:
     if ":" in name and trusted:
         module_name, _, class_name = name.partition(":")
         try:
-            return getattr(import_module(module_name), class_name)
+            found = getattr(import_module(module_name), class_name)
         except (ImportError, AttributeError) as error:
             hint = "; PYTHONPATH=. finds modules of this folder" if isinstance(error, ModuleNotFoundError) else ""
             raise LookupError(f"{name!r} is not an importable class for {shelf}: {error}{hint}") from error
+        if not dataclasses.is_dataclass(found):
+            raise LookupError(f"{name!r} is not a plug-in: plug-ins are dataclasses")
+        return cast("type", found)
     if name not in names(shelf):
         raise LookupError(unknown(f"{shelf} plug-in", name, names(shelf)))
     return _load(shelf, name)
@@ -64,8 +67,8 @@ def task_source(name: str) -> tuple[str, dict[str, str]]:
     """What `NAME[:split]` or the path of a tasks file means: the plug-in on the shelf of tasks, and options of it.
 
     A split may carry a slice (`mbpp:train[:100]`), and so may a path (`tasks.jsonl[:100]`). A path contains a slash or
-    ends in `.jsonl`, `.json`, one of them with `.gz`, or `.parquet`. `module:Class` stays whole, since no split begins
-    with a capital.
+    ends in `.jsonl`, `.json`, one of them with `.gz`, or `.parquet`. In `module:Class` and `module:Class:split` the
+    class is told by its capital, with which no split begins.
     """
     path, bracket, chosen = name.partition("[")
     if not (bracket and chosen.endswith("]") and ":" in chosen):
@@ -73,9 +76,18 @@ def task_source(name: str) -> tuple[str, dict[str, str]]:
     if "/" in path or "\\" in path or path.removesuffix(".gz").endswith((".jsonl", ".json", ".parquet")):
         return "jsonl", {"source": path, **({"split": f"all[{chosen}"} if chosen else {})}
     plugin, _, split = name.partition(":")
-    if not split or (plugin not in names("tasks") and split[0].isupper()):
-        return name, {}
-    return plugin, {"split": split}
+    if split[:1].isupper() and plugin not in names("tasks"):
+        class_name, _, split = split.partition(":")
+        plugin = f"{plugin}:{class_name}"
+    return plugin, {"split": split} if split else {}
+
+
+def task_class(name: str) -> Any:
+    """The class of the source that a person means by `NAME[:split]`, a path or `package.module:Class[:split]`.
+
+    Raises `LookupError` where there is none.
+    """
+    return find("tasks", task_source(name)[0], trusted=True)
 
 
 def options(cls: type) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
+from rlvr import extras
 from rlvr.records import Json, Record
 
 R = TypeVar("R", bound=Record)
@@ -23,13 +24,13 @@ def is_remote(path: str | Path) -> bool:
 
 def exists(path: str | Path) -> bool:
     if is_remote(path):
-        return _filesystem(path).exists(str(path))
+        return remote(path)[0].exists(str(path))
     return Path(path).exists()
 
 
 def is_folder(path: str | Path) -> bool:
     if is_remote(path):
-        return _filesystem(path).isdir(str(path))
+        return remote(path)[0].isdir(str(path))
     return Path(path).is_dir()
 
 
@@ -43,7 +44,7 @@ def open_bytes(path: str | Path) -> IO[bytes]:
         raise FileNotFoundError(f"no file {path}{where}")
     if is_folder(path):
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
-    raw: Any = _filesystem(path).open(str(path), "rb") if is_remote(path) else io.FileIO(path)
+    raw: Any = remote(path)[0].open(str(path), "rb") if is_remote(path) else io.FileIO(path)
     file = io.BufferedReader(raw)
     packed = file.peek(2)[:2] == b"\x1f\x8b"
     return cast("IO[bytes]", _Unpacked(file) if packed else file)
@@ -170,7 +171,7 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write beside its place and move it there; remote files are written in one request."""
     if is_remote(path):
-        with _filesystem(path).open(str(path), "wb") as file:
+        with remote(path)[0].open(str(path), "wb") as file:
             file.write(data)
         return
     path = Path(os.path.realpath(path))
@@ -190,13 +191,13 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _filesystem(path: str | Path) -> Any:
+def remote(path: str | Path) -> tuple[Any, str]:
+    """fsspec's filesystem of a remote path, and the path in it. Raises `LookupError` where its package is missing."""
     import fsspec
 
     scheme = str(path).split("://")[0]
     try:
-        return fsspec.filesystem(scheme)
+        return fsspec.url_to_fs(str(path))
     except (ImportError, ValueError) as error:
-        raise LookupError(
-            f"{path}: cannot read {scheme}:// ({error}); install it with: pip install 'rlvr[{scheme}]'"
-        ) from error
+        need = f"; it needs: {extras.install('s3')}" if scheme == "s3" else ""
+        raise LookupError(f"{path}: cannot read {scheme}:// ({error}){need}") from error

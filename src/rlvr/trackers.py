@@ -16,6 +16,7 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from rlvr import extras
 from rlvr.records import Json
 from rlvr.run import Run
 
@@ -31,7 +32,7 @@ class Tracker(Protocol):
 def missing(names: Sequence[str]) -> list[str]:
     """What has to be installed before these trackers can be used."""
     return [
-        f"the tracker {name} needs the package {name}: pip install 'rlvr[trackers]'"
+        f"the tracker {name} needs the package {name}: {extras.install('trackers')}"
         for name in names
         if find_spec(name) is None
     ]

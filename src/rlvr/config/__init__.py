@@ -44,16 +44,23 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TrainRecipe:
         raise ValueError("\n  ".join([f"{path}: this recipe cannot work:", *lines])) from error
 
 
-def named_plugin(shelf: str, name: str, options: Sequence[str]) -> Plugin:
-    """A plug-in that a command line names, with `option=value` for its fields, the values being YAML.
+def named_plugin(shelf: str, name: str, options: Sequence[str] = (), **named: Json) -> Plugin:
+    """A plug-in that a command line names; a source of tasks also by `NAME:split` or a path (`task_source`).
 
-    Raises `ValueError` that says everything that is wrong.
+    options: `option=value` for its fields, the values being YAML. named: fields for which the command has an option of
+    its own; None: not given. Raises `ValueError` that says everything that is wrong.
     """
-    given: dict[str, Any] = {}
+    given = {key: value for key, value in named.items() if value is not None}
     for option in options:
-        _set(given, option)
+        key, equals, text = option.partition("=")
+        if not equals or not key:
+            raise ValueError(f"{option!r} should look like option=value, for example limit=10")
+        if key in given or key == "name":
+            raise ValueError(f"{key} is given twice, the second time as {option!r}")
+        given[key] = dialect.parse(text, f"option {option!r}")
+    given["name"] = name
     try:
-        return plugin(shelf, {**given, "name": name})
+        return task_source(given) if shelf == "tasks" else plugin(shelf, given)
     except PydanticCustomError as error:
         wrong = (error.context or {})["problems"]
         raise ValueError("; ".join(f"{name}: {option}: {what}" for option, what in wrong)) from error

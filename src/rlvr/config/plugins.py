@@ -45,8 +45,6 @@ def plugin(shelf: str, given: Json) -> Plugin:
         cls = registry.find(shelf, given["name"], trusted=True)
     except LookupError as error:
         raise ValueError(str(error)) from error
-    if not dataclasses.is_dataclass(cls):
-        raise ValueError(f"{given['name']!r} is not a plug-in: plug-ins are dataclasses")
     schema = _options(cls)
     try:
         options = schema.model_validate_json(json.dumps({key: given[key] for key in given if key != "name"}))
@@ -71,10 +69,9 @@ def task_source(given: Json) -> Plugin:
 def task_options(given: Mapping[str, Json]) -> tuple[str, ...]:
     """The options of the source that `given` names; none where there is no such source, which is said elsewhere."""
     try:
-        cls = registry.find("tasks", registry.task_source(str(given.get("name")))[0], trusted=True)
+        return tuple(registry.options(registry.task_class(str(given.get("name")))))
     except LookupError:
         return ()
-    return tuple(registry.options(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 @cache

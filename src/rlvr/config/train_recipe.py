@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from rlvr.config.alarms import ALARMS, Alarm, changed
 from rlvr.config.plugins import STRICT, Engine, Objective, Sandbox, TaskSource, plugin
 
 Count = Annotated[int, Field(ge=0)]
@@ -71,6 +72,8 @@ class Model(_Section):
     """Patterns of names of weights that do not learn, such as `*.embed_tokens.*`."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the weights in training; auto: float32, and on a GPU under an adapter, which is float32, the checkpoint's."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flex_attention"] = "auto"
+    """The kernel of attention, by transformers' name; auto: transformers' own choice."""
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
@@ -206,37 +209,6 @@ class Checkpoint(_Section):
     """What the folders are called: step_20, or cycle_3 where every step is a cycle over all tasks."""
 
 
-class Alarm(_Section):
-    """A metric's threshold: beyond it for so many steps in a row, a sentence is logged, or the run is stopped."""
-
-    above: float | None = None
-    below: float | None = None
-    steps: AtLeastOne = 1
-    stop: bool = False
-    """End the run, with a checkpoint, rather than only say so."""
-    meaning: str = ""
-    """What it tells, and what one does about it."""
-
-
-ALARMS = {
-    "zero_contrast_share": Alarm(
-        above=0.999, steps=20, stop=True, meaning="No group has two different rewards: the tasks are all too easy, all "
-        "too hard, or never judged. Take other tasks, more samples, or a denser reward.",
-    ),
-    "truncated_share": Alarm(above=0.5, steps=5, meaning="Most completions reach max_tokens: allow more."),
-    "hack_share": Alarm(above=0.02, steps=3, meaning="Programs attack their judge: read traces/rollouts.jsonl."),
-    "entropy": Alarm(below=0.02, steps=10, meaning="Samples are all alike: less exploration remains than is useful."),
-    "kl": Alarm(above=0.2, steps=3, meaning="The learner is far from the sampler: lower lr, epochs or staleness."),
-    "logprob_gap": Alarm(above=0.2, steps=3, meaning="Sampler and learner disagree about the same tokens."),
-    "reference_kl": Alarm(above=10.0, steps=5, meaning="The model is far from where it started: raise beta."),
-    "clip_share": Alarm(above=0.3, steps=5, meaning="Much of the batch has no gradient: fewer epochs, or less lr."),
-    "grad_norm": Alarm(above=1000.0, steps=3, meaning="Gradients explode: lower lr or clip_norm."),
-    "blank_line_share": Alarm(above=0.9, steps=20, meaning="Completions fill up with what no test sees."),
-    "greedy_gain": Alarm(below=-0.1, meaning="Greedy answers are worse than samples: the model has come apart."),
-}  # fmt: skip
-"""By metric. A recipe changes some of them, and null switches one off."""
-
-
 class TrainRecipe(_Section):
     """A recipe of `rlvr train`."""
 
@@ -287,12 +259,7 @@ class TrainRecipe(_Section):
     @field_validator("alarms", mode="before")
     @classmethod
     def _changed_alarms(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        merged = {name: alarm.model_dump() for name, alarm in ALARMS.items()}
-        for name, change in given.items():
-            merged[name] = {**merged.get(name, {}), **change} if isinstance(change, dict) else change
-        return {name: alarm for name, alarm in merged.items() if alarm is not None}
+        return changed(given) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _something_to_evaluate(self) -> Self:

@@ -13,7 +13,7 @@ import torch
 from transformers import DynamicCache
 
 from rlvr.engines import Request, Sampling
-from rlvr.models import Model
+from rlvr.models import Model, autocast
 from rlvr.records import Completion, Finish
 
 
@@ -30,14 +30,16 @@ class _Sample:
     text: str | None = None
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def decode(model: Model, requests: Sequence[Request], version: int) -> list[list[Completion]]:
     """Complete the requests, which share one `Sampling`. Returns one list of completions for each request."""
     samples = [[_Sample(request, _draws(seed, request.max_tokens)) for seed in request.seeds] for request in requests]
     was_training = model.network.training
     model.network.eval()
     try:
-        _fill(model, requests, samples)
+        # Around all tokens: while it is open the weights are kept in half precision, which inference_mode prevents.
+        with autocast(model.device.type, model.precision):
+            _fill(model, requests, samples)
     finally:
         model.network.train(was_training)
     return [[_completion(model, sample, version) for sample in group] for group in samples]

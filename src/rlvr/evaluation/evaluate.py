@@ -55,6 +55,10 @@ def complete(
     models.quiet()
     models.use_threads(0)
     loaded = models.load(model)
+    facts: dict[str, Json] = {"model": model, "left_out": left_out}
+    if loaded.checkpoint:
+        screen.say(loaded.checkpoint)
+        facts["checkpoint"] = loaded.checkpoint
     with Local().open(loaded) as engine:
-        generate(loaded, engine, kept, plan, out, {"model": model, "left_out": left_out}, screen)
+        generate(loaded, engine, kept, plan, out, facts, screen)
     return left_out

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rlvr.exporters._material import Material
-from rlvr.objectives._credit import distinct_programs, ended
+from rlvr.objectives import distinct_programs, ended
 from rlvr.records import Message, Rollout, Task
 
 PROGRAMS = ("unit_tests", "stdio")

@@ -43,7 +43,7 @@ def read(name: str, *, source: str | None = None, form: str | None = None, chat:
                 return _answered(folder, f"{folder}/{file}", groups)
         name = _prepared(folder)
     options: dict[str, Any] = {"source": source, "form": form}
-    forms = getattr(registry.find("tasks", registry.task_source(name)[0]), "FORMS", ())
+    forms = getattr(registry.task_class(name), "FORMS", ())
     if chat and form is None and "chat" in forms:
         options["form"] = "chat"
     tasks = tuple(load(name, **options))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rlvr.exporters import Material, Row
 from rlvr.exporters._answers import Answer, answer
 from rlvr.exporters._files import Lines, any_chat, prompt_and_completion
-from rlvr.objectives._credit import best_and_worst, judged
+from rlvr.objectives import best_and_worst, judged
 
 
 @dataclass(frozen=True)

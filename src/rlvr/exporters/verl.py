@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from rlvr import extras
 from rlvr.exporters import Material, Row
 from rlvr.exporters._files import asked
 from rlvr.prepare.documents import role
@@ -62,7 +63,7 @@ class Verl:
             import pyarrow
             from pyarrow import parquet
         except ImportError as error:
-            raise ValueError("verl reads parquet; to write it: pip install 'rlvr[hub]'") from error
+            raise ValueError(f"verl reads parquet; to write it: {extras.install('hub')}") from error
         file = io.BytesIO()
         parquet.write_table(pyarrow.Table.from_pylist(list(rows)), file)
         return {out: file.getvalue()}

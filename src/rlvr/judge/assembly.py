@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rlvr import extras
 from rlvr.judge import splitting
 from rlvr.judge.uses import HARMLESS, called, needs, only_builtin, parse
 from rlvr.records import Json, Record
@@ -168,7 +169,7 @@ def _analyse(style: str, sources: tuple[str, ...], setup: str, prompt: str, entr
 def _suite(source: str, module: str) -> Plan:
     """The plan of a pytest file."""
     if importlib.util.find_spec("pytest") is None:
-        raise ValueError("tests of style 'pytest' need pytest, which is not installed here: pip install 'rlvr[pytest]'")
+        raise ValueError(f"tests of style 'pytest' need pytest, which is not installed: {extras.install('pytest')}")
     use = parse(source, "the file of tests")
     found = suite_names(use.tree)
     if not found:

@@ -42,14 +42,8 @@ _OF_SYMPY = ("sympy.core.numbers", "sympy.logic.boolalg")
 _LONGEST_TEXT = 20_000
 
 
-class Asking(Protocol):
-    """The end of the channel that a stand-in asks through."""
-
-    guarded: bool
-    telltales: set[str]
-    turns: int
-
-    def ask(self, operation: str, target: int | None, *args: Any, **kwargs: Any) -> Any: ...
+class Asking(standins.Asks, Protocol):
+    """As stand-ins need it, which can also be told that what came was forged."""
 
     def forged(self) -> NoReturn: ...
 

@@ -51,8 +51,11 @@ VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "e
 """What tests ask a text, a set, or a table; an object that says yes to all is none of these."""
 
 
-class _Asks(Protocol):
+class Asks(Protocol):
+    """The end of the channel that a stand-in asks through."""
+
     guarded: bool
+    """Whether this is the tests' process, which believes little."""
     telltales: set[str]
     turns: int
     """How often something was asked that may have changed an object."""
@@ -64,7 +67,7 @@ class Remote:
     """Stand-in for an object of the other process; subclasses, one per remote class, carry its special methods."""
 
     __slots__ = ("__differs", "__handle", "__made", "__peer", "__said", "__weakref__")
-    __peer: _Asks
+    __peer: Asks
     __handle: int
     __differs: bool
     """Whether it came of a difference to plain data."""
@@ -163,7 +166,7 @@ def handle_of(value: Any) -> int:
     return _own_space(value)["_Remote__number"] if isinstance(value, RemoteType) else value._Remote__handle
 
 
-def instance(cls: type, peer: _Asks, handle: int) -> Remote:
+def instance(cls: type, peer: Asks, handle: int) -> Remote:
     """A stand-in of a class; calling the class would make an object in the other process."""
     made = object.__new__(cls)
     object.__setattr__(made, "_Remote__peer", peer)
@@ -181,7 +184,7 @@ def seen_again(value: Any) -> Any:
     return value
 
 
-def mark(value: Any, peer: _Asks, handle: int) -> None:
+def mark(value: Any, peer: Asks, handle: int) -> None:
     """Make an object with a `__dict__` forward what it lacks."""
     value.__dict__.update(_Remote__peer=peer, _Remote__handle=handle, _Remote__new=True)
 
@@ -217,7 +220,7 @@ def _bind(function: Any, instance: Any, owner: Any = None) -> Any:
 
 
 def class_of_specials(
-    name: str, specials: Iterable[Any], of_its_class: Iterable[Any], peer: _Asks, handle: int
+    name: str, specials: Iterable[Any], of_its_class: Iterable[Any], peer: Asks, handle: int
 ) -> type[Remote]:
     """The stand-in of a class, which makes those of its objects. of_its_class: special methods of its metaclass."""
     more = {key: method for key, method in _methods(of_its_class).items() if key not in vars(RemoteType)}
@@ -247,7 +250,7 @@ def is_exception_class(value: Any) -> bool:
     return type(value) in (type, _ExceptionType) and issubclass(value, BaseException)
 
 
-def exception_class(name: str, bases: tuple[type, ...], peer: _Asks, handle: int) -> type:
+def exception_class(name: str, bases: tuple[type, ...], peer: Asks, handle: int) -> type:
     """A real exception class, since `except` takes nothing else."""
     space = {
         "__getattr__": _attribute_of_exception,
@@ -334,7 +337,7 @@ def _special(name: str) -> Callable[..., Any]:
     return {"__contains__": contains, "__enter__": enter}.get(name, forward)
 
 
-def _peer_of(stand_in: Any) -> _Asks:
+def _peer_of(stand_in: Any) -> Asks:
     return _own_space(stand_in)["_Remote__of"] if isinstance(stand_in, RemoteType) else stand_in._Remote__peer
 
 

@@ -66,7 +66,8 @@ def restore(folder: Path, learner: Learner) -> Json:
         if shards.exists():
             sharding.restore(network, learner.optimizers, shards)
         else:
-            state = torch.load(folder / "optimizers.pt", weights_only=True)
+            # Not beside what is on the GPU already.
+            state = torch.load(folder / "optimizers.pt", map_location="cpu", weights_only=True)
             models.restore(learner.model, folder / "model")
             learner.restore(state)
     except (json.JSONDecodeError, RuntimeError, SafetensorError) as error:

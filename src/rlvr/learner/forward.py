@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from rlvr.config.train_recipe import Compute
 from rlvr.learner import ranks
 from rlvr.learner.logprobs import check, selected_logprobs
+from rlvr.models import autocast, is_half
 
 PACKING_KERNELS = ("flash_attention", "flex_attention")
 """Attention that skips what lies between packed sequences, where others compute it and mask it."""
@@ -28,10 +29,7 @@ class Forward(torch.nn.Module):
         """Raises `ValueError` where the network cannot do what `compute` asks for."""
         super().__init__()
         self.network = network
-        device = next(network.parameters()).device.type
-        auto = "bfloat16" if device == "cuda" else "float32"
-        self._half = (auto if compute.precision == "auto" else compute.precision) == "bfloat16"
-        self._device = device
+        self._device, self._precision = next(network.parameters()).device.type, compute.precision
         with self._autocast():
             check(network)
             self.packs = _packs(network, compute.pack)
@@ -49,7 +47,7 @@ class Forward(torch.nn.Module):
             return selected_logprobs(self.network, tokens, learned, temperature, positions, **options)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self._device, torch.bfloat16, enabled=self._half)
+        return autocast(self._device, self._precision)
 
     def _shard(self, layers: list[torch.nn.Module]) -> None:
         from torch.distributed.device_mesh import init_device_mesh
@@ -58,7 +56,7 @@ class Forward(torch.nn.Module):
         mesh = init_device_mesh(self._device, (ranks.world(),))
         # Gathered in half precision too: autocast alone would keep its copies of all gathered weights.
         half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
-        policy = half if self._half else MixedPrecisionPolicy()
+        policy = half if is_half(self._device, self._precision) else MixedPrecisionPolicy()
         for layer in layers:
             fully_shard(layer, mesh=mesh, mp_policy=policy)
         fully_shard(self, mesh=mesh, mp_policy=policy)

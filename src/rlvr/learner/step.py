@@ -44,7 +44,8 @@ class Learner:
         self._steps = steps
         self._needs = needs
         self._temperature = temperature
-        self._compute = compute or Compute()
+        self._compute = compute or Compute(precision=model.precision)
+        assert self._compute.precision == model.precision, "what learns and what samples must round alike"
         self._passes: dict[Any, Forward] = {}
         self._forward = self._pass(model.network)
         self._reference = frozen(self._forward) if "reference" in needs else None

@@ -2,7 +2,8 @@
 
 from rlvr.models._adapters import merged
 from rlvr.models._initial import Matched, initialise
-from rlvr.models._loading import build, check, load, start
+from rlvr.models._loading import build, load, start, whole
+from rlvr.models._precision import autocast, is_half
 from rlvr.models._process import quiet, use_threads
 from rlvr.models._saving import restore, save
 from rlvr.models._tokenizers import train_tokenizer
@@ -13,9 +14,10 @@ __all__ = [
     "Matched",
     "Model",
     "Row",
+    "autocast",
     "build",
-    "check",
     "initialise",
+    "is_half",
     "load",
     "merged",
     "quiet",
@@ -24,4 +26,5 @@ __all__ = [
     "start",
     "train_tokenizer",
     "use_threads",
+    "whole",
 ]

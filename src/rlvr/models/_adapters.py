@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def merged(model: Model) -> Model:
             setattr(network.get_submodule(parent), last, module.get_base_layer())
     del network.peft_config
     network.requires_grad_(True)
-    return Model(network, model.tokenizer)
+    return replace(model, adapter=None)
 
 
 def targets(network: Any, wanted: str | list[str]) -> list[str]:
@@ -189,7 +190,7 @@ def _injected(model: Model, config: Any, base_mark: str) -> Model:
         if parameter.requires_grad:
             # Small updates vanish in bfloat16.
             parameter.data = parameter.data.float()
-    return Model(network, model.tokenizer, Adapter(config, config.base_model_name_or_path, base_mark))
+    return replace(model, network=network, adapter=Adapter(config, config.base_model_name_or_path, base_mark))
 
 
 def _named(weights: Iterable[tuple[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

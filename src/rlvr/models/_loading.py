@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from rlvr.models.model import Model
 from rlvr.records import Json
 
 
-def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int, dtype: str = "float32") -> Model:
+def build(
+    architecture: Mapping[str, Json], tokenizer: Any, seed: int, dtype: str = "float32", attention: str = "auto"
+) -> Model:
     """A randomly initialised network from a transformers configuration (`model_type`, sizes ...).
 
     The special tokens are the tokenizer's, and so is the vocabulary, unless `vocab_size` leaves room for more.
-    Raises `ValueError` for an unknown `model_type` or sizes that cannot be.
+    Raises `ValueError` for an unknown `model_type`, sizes that cannot be, or a kernel of attention that is not here.
     """
     sizes = {"vocab_size": len(tokenizer), **architecture}
     kind = sizes.pop("model_type", None)
@@ -46,37 +49,38 @@ def build(architecture: Mapping[str, Json], tokenizer: Any, seed: int, dtype: st
             pad_token_id=tokenizer.pad_token_id,
         )
         torch.manual_seed(seed)
-        network = AutoModelForCausalLM.from_config(config)
-    except (ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        network = AutoModelForCausalLM.from_config(config, **_kernel(attention))
+    except (ValueError, KeyError, TypeError, ImportError, StrictDataclassError) as error:
         raise ValueError(f"cannot build the architecture {kind!r}: {error}") from error
     return Model(network.to(getattr(torch, dtype)), tokenizer)
 
 
-def load(path: str, dtype: str = "auto", *, lora: Lora | None = None) -> Model:
-    """Load a folder (a model's, an adapter's, or the newest checkpoint of a run's), local or `s3://`, or a hub id.
+def load(path: str, dtype: str = "auto", *, lora: Lora | None = None, attention: str = "auto") -> Model:
+    """Load a folder (a model's, an adapter's, or a run's, see `Model.place`), local or `s3://`, or a hub id.
 
     dtype: `auto` is float32 on a CPU and the checkpoint's own on a GPU. lora: what a recipe says about the adapter.
-    Raises `FileNotFoundError` or `ValueError` that says what was looked for, or what is wrong with it.
+    attention: as in a recipe. Raises `FileNotFoundError` or `ValueError` that says what was looked for, or what is
+    wrong with it.
     """
     place = _places.find(path)
-    if (folder := _adapter_folder(place)) is None:
-        return _whole(path, place.path, dtype, packed=lora is not None and lora.four_bit)
-    base, own = _base(folder)
-    found = _whole(base, own, dtype, packed=lora is not None and lora.four_bit)
+    folder = _adapter_folder(place)
+    base, own = (path, place.path) if folder is None else _base(folder)
+    packed = lora is not None and lora.four_bit
+    found = replace(_whole(base, own, dtype, packed=packed, attention=attention), place=place)
+    if folder is None:
+        return found
     if (folder / "tokenizer_config.json").exists():
-        found = Model(found.network, AutoTokenizer.from_pretrained(folder))
+        found = replace(found, tokenizer=AutoTokenizer.from_pretrained(folder))
     return _adapters.attach(found, folder, lora)
 
 
-def check(path: str) -> None:
-    """Raises like `load` where there is no model at `path`, without loading its weights."""
+def whole(path: str) -> _places.Place:
+    """Where the whole model is that `load` would begin with: of a local adapter its base. Nothing is loaded.
+
+    Raises `FileNotFoundError` or `ValueError` like `load`.
+    """
     place = _places.find(path)
-    folder = _adapter_folder(place)
-    looked = place.path if folder is None else _base(folder)[1]
-    try:
-        AutoConfig.from_pretrained(looked)
-    except (OSError, ValueError) as error:
-        raise _failure(path if folder is None else looked, looked, error) from error
+    return replace(place, path=_base(Path(place.path))[1]) if place.is_adapter else place
 
 
 def start(
@@ -85,28 +89,36 @@ def start(
     """The model that a run starts from, as the recipe's section says, with everything that does not learn frozen.
 
     path: the model of `section.recipe` once it is trained, else `section.path`. texts: for a tokenizer. own: the folder
-    for the base of an adapter that is found nowhere else. tell: is given a sentence about `init_checkpoint`.
+    for the base of an adapter that is found nowhere else. tell: is given sentences about which checkpoint of a run was
+    taken, and about `init_checkpoint`.
     """
     # Small updates vanish in bfloat16 weights, so what learns is float32 unless the recipe says otherwise.
     auto = "float32" if section.lora is None or path is None else "auto"
     dtype = auto if section.dtype == "auto" else section.dtype
     if path is not None:
-        model = load(path, dtype, lora=section.lora)
+        model = load(path, dtype, lora=section.lora, attention=section.attention)
+        if model.checkpoint:
+            tell(model.checkpoint)
     else:
         assert section.architecture is not None
         assert section.tokenizer is not None
         given = section.tokenizer
         tokenizer = load_tokenizer(given.path) if given.path else train_tokenizer(texts, given.vocab_size)
-        model = build(section.architecture, tokenizer, seed, dtype)
+        model = build(section.architecture, tokenizer, seed, dtype, section.attention)
         if section.init_checkpoint is not None:
+            if taken := _places.find(section.init_checkpoint).checkpoint:
+                tell(taken)
             tell(f"init_checkpoint {section.init_checkpoint}: {initialise(model.network, section.init_checkpoint)}")
+        # Drawn on the CPU: a seed gives the same weights whatever they are trained on.
+        model.network.to(_device())
     if section.chat_template is not None:
         model.tokenizer.chat_template = section.chat_template
     if section.lora is None:
         model = _adapters.merged(model)
         _freeze(model.network, section.freeze)
     elif model.adapter is None:
-        base = _places.find(section.path).name if section.path else _kept(model, own)
+        # What a recipe trained first lies in the run's own folder, which may move.
+        base = model.place.name if section.path and model.place else _kept(model, own)
         model = _adapters.add(model, section.lora, base, seed)
     return model
 
@@ -164,21 +176,29 @@ def _base(folder: Path) -> tuple[str, str]:
     return name, _places.find(name).path
 
 
-def _whole(path: str, found: str, dtype: str, *, packed: bool) -> Model:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def _whole(path: str, found: str, dtype: str, *, packed: bool, attention: str) -> Model:
+    device = _device()
     wanted: Any = ("auto" if device == "cuda" else torch.float32) if dtype == "auto" else getattr(torch, dtype)
-    how: dict[str, Any] = {"dtype": wanted, "output_loading_info": True}
+    how: dict[str, Any] = {"dtype": wanted, "output_loading_info": True, **_kernel(attention)}
     if packed:
         how |= {"quantization_config": _four_bits(), "device_map": {"": device}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(found)
         loaded: Any = AutoModelForCausalLM.from_pretrained(found, **how)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise _failure(path, found, error) from error
     network, told = loaded
     if lacking := sorted(told["missing_keys"]):
         raise ValueError(f"{path} lacks {len(lacking)} weights, which would be random, for instance {lacking[0]}")
     return Model(network if packed else network.to(device), tokenizer)
+
+
+def _kernel(attention: str) -> dict[str, str]:
+    return {} if attention == "auto" else {"attn_implementation": attention}
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _four_bits() -> Any:

@@ -1,4 +1,4 @@
-"""Where a model's files are: a folder, the newest checkpoint of a run, a copy of what `s3://` holds, the hub."""
+"""Where a model's files are: a folder, a checkpoint of a run, a copy of what `s3://` holds, the hub."""
 
 import hashlib
 import json
@@ -6,14 +6,17 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rlvr.storage import is_remote
+from rlvr.storage import is_remote, remote
 
 CONFIGS = ("config.json", "adapter_config.json")
 """Either makes a folder a model's: a whole one's, or an adapter's."""
+RUN = "run.json"
+"""What a run says about itself, its best checkpoint included."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Place:
     """A local folder or file; a hub id as it is."""
     name: str
     """An absolute path, an `s3://` path or a hub id, by which the same files are found again."""
+    checkpoint: str = ""
+    """Which of a run was taken, and why: a sentence; empty where the path says it itself."""
 
     @property
     def is_adapter(self) -> bool:
@@ -33,7 +38,8 @@ class Place:
 def find(path: str) -> Place:
     """The weights in a model's folder, a checkpoint or a run; what is no path here is taken for a hub id.
 
-    Raises `FileNotFoundError` where a folder holds no model.
+    Of a run that compared its checkpoints by a metric the best is taken, else the newest. Raises `FileNotFoundError`
+    where a folder holds no model.
     """
     if is_remote(path):
         return _copied(path)
@@ -42,15 +48,16 @@ def find(path: str) -> Place:
         return Place(path, str(local.resolve()) if local.exists() else path)
     levels = ("*", "model/*", "checkpoints/*/model/*")
     names = {found.relative_to(local).as_posix() for level in levels for found in local.glob(level)}
-    folder = (local / _inside(names, path)).resolve()
-    return Place(str(folder), str(folder))
+    inner, checkpoint = _inside(names, path, lambda: (local / RUN).read_bytes())
+    folder = (local / inner).resolve()
+    return Place(str(folder), str(folder), checkpoint)
 
 
-def _inside(names: Collection[str], path: str) -> str:
-    """Which folder among these files holds the model; empty for the top."""
+def _inside(names: Collection[str], path: str, run: Callable[[], bytes]) -> tuple[str, str]:
+    """Which folder of these files holds the model (empty: the top), and `Place.checkpoint`. run: reads `run.json`."""
     for folder in ("", "model/"):
         if any(folder + config in names for config in CONFIGS):
-            return folder
+            return folder, ""
     steps: dict[int, str] = {}
     for name in names:
         found = re.fullmatch(rf"(checkpoints/(?:step|cycle)_(\d+)/model/)({'|'.join(map(re.escape, CONFIGS))})", name)
@@ -58,34 +65,42 @@ def _inside(names: Collection[str], path: str) -> str:
             steps[int(found[2])] = found[1]
     if not steps:
         raise FileNotFoundError(f"{path} holds no model: neither a config.json, nor checkpoints/step_N as a run has")
-    return steps[max(steps)]
+    newest = steps[max(steps)]
+    best: Any = json.loads(run()).get("best") if RUN in names else None
+    if best is None or (chosen := f"{best['checkpoint']}/model/") not in steps.values():
+        return newest, f"{path} is a run, of which {_checkpoint(newest)} is taken, the newest"
+    value = f"the best by {best['metric']} ({best['value']:.4g})"
+    last = "" if chosen == newest else f"; the newest is {_checkpoint(newest)}"
+    return chosen, f"{path} is a run, of which {_checkpoint(chosen)} is taken, {value}{last}"
+
+
+def _checkpoint(inner: str) -> str:
+    return inner.removesuffix("/model/")
 
 
 def _copied(path: str) -> Place:
     """A local copy of a remote folder or file, under a name that changes with what is there."""
-    import fsspec
-
-    filesystem, root = fsspec.url_to_fs(path)
+    filesystem, root = remote(path)
     found = {str(name): facts for name, facts in filesystem.find(root, detail=True).items()}
     if not found:
         raise FileNotFoundError(f"no model at {path}: nothing is there")
     if list(found) == [root]:
-        inner = ""
+        inner, checkpoint = "", ""
         wanted = {os.path.basename(root): root}
     else:
         inside = {name[len(root) :].strip("/"): name for name in found}
-        inner = _inside(inside.keys(), path)
+        inner, checkpoint = _inside(inside.keys(), path, lambda: filesystem.cat_file(inside[RUN]))
         wanted = {name[len(inner) :]: inside[name] for name in sorted(inside) if name.startswith(inner)}
-    marks = [[name, *_version(found[remote])] for name, remote in wanted.items()]
+    marks = [[name, *_version(found[there])] for name, there in wanted.items()]
     key = hashlib.sha256(json.dumps([path, inner, marks], default=str).encode()).hexdigest()[:32]
     folder = _cache() / key
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}.")
         try:
-            for name, remote in wanted.items():
+            for name, there in wanted.items():
                 (Path(aside) / name).parent.mkdir(parents=True, exist_ok=True)
-                filesystem.get_file(remote, str(Path(aside) / name))
+                filesystem.get_file(there, str(Path(aside) / name))
             os.replace(aside, folder)
         except OSError:
             # Another process may have been faster; what it has is the same.
@@ -95,7 +110,7 @@ def _copied(path: str) -> Place:
             shutil.rmtree(aside, ignore_errors=True)
     if list(found) == [root]:
         return Place(str(folder / os.path.basename(root)), path)
-    return Place(str(folder), f"{path.rstrip('/')}/{inner}".rstrip("/"))
+    return Place(str(folder), f"{path.rstrip('/')}/{inner}".rstrip("/"), checkpoint)
 
 
 def _version(facts: dict[str, object]) -> list[object]:

@@ -42,8 +42,11 @@ def restore(model: Model, folder: Path) -> None:
 
 
 def _card(model: Model, facts: Mapping[str, Json]) -> str:
-    head = ["library_name: transformers"]
+    head, how = ["library_name: transformers"], "`AutoModelForCausalLM.from_pretrained` of transformers loads it."
     if model.adapter is not None:
+        how = "An adapter: `AutoPeftModelForCausalLM.from_pretrained` of peft loads it with its base."
         head = ["library_name: peft", f"base_model: {json.dumps(model.adapter.base)}"]
     body = json.dumps(dict(facts), indent=2, ensure_ascii=False)
-    return "\n".join(["---", *head, "tags: [rlvr]", "---", "", "Trained with rlvr.", "", "```json", body, "```", ""])
+    return "\n".join(
+        ["---", *head, "tags: [rlvr]", "---", "", f"Trained with rlvr. {how}", "", "```json", body, "```", ""]
+    )

@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from rlvr.models._places import Place
 from rlvr.records import Message
 
 _MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
@@ -45,6 +46,15 @@ class Model:
     tokenizer: Any
     adapter: Adapter | None = None
     """Of a network with an adapter, which is then all that is saved."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of matrix products, whoever computes them: see `autocast`."""
+    place: Place | None = None
+    """Where it was loaded from."""
+
+    @property
+    def checkpoint(self) -> str:
+        """Which checkpoint of a run it is, and why: a sentence; empty where it is of no run, or its path says it."""
+        return "" if self.place is None else self.place.checkpoint
 
     @property
     def device(self) -> torch.device:

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from rlvr.objectives._credit import best_and_worst, distinct_programs, ended, judged
 from rlvr.records import Example, Rollout
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+__all__ = ["Batch", "Need", "Objective", "Totals", "best_and_worst", "distinct_programs", "ended", "judged"]
 
 Need = Literal["start", "reference", "entropy", "demonstrations", "preferences"]
 """What an objective wants beside samples and their log-probs: the learner's own log-probs at the start of the batch,

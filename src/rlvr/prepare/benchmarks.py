@@ -65,14 +65,11 @@ def _benchmark(name: str, tasks: Sequence[Task]) -> Benchmark:
 
 def read(name: str, *, source: str | None = None, form: str | None = "chat") -> list[Task]:
     """The tasks of a name in the form that is easiest to compare; a source that has no such option ignores it."""
-    plugin = registry.task_source(name)[0]
-    cls: Any = registry.find("tasks", plugin)
-    form = form if form in getattr(cls, "FORMS", ()) else None
+    form = form if form in getattr(registry.task_class(name), "FORMS", ()) else None
     given = {"source": source, "form": form}
     return list(load(name, **{key: value for key, value in given.items() if has_option(name, key)}))
 
 
 def has_option(name: str, option: str) -> bool:
     """Whether the source behind a name can be told this; a path is its own source."""
-    plugin, named = registry.task_source(name)
-    return option in registry.options(registry.find("tasks", plugin)) and option not in named
+    return option in registry.options(registry.task_class(name)) and option not in registry.task_source(name)[1]

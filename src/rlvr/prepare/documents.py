@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rlvr.judge import assembly
 from rlvr.prepare.fingerprints import parse, shingles, words
 from rlvr.records import Json, Task
-from rlvr.tasks._asserts import question
+from rlvr.tasks import asserts_question
 
 ROLES = ("test_only", "validation", "train")
 """Of tasks; where two are the same, the earlier role keeps its row."""
@@ -57,7 +57,7 @@ def statement(task: Task) -> str:
     if task.reference.get("style") == "asserts":
         # Showing the tests to a base model, naming the function to a user, is the form in which MBPP is asked.
         try:
-            form = question("\0", task.reference["tests"], task.reference.get("setup") or "")[0]
+            form = asserts_question("\0", task.reference["tests"], task.reference.get("setup") or "")[0]
         except (SyntaxError, ValueError):
             return asked
         before, _, after = form.text.partition("\0")

@@ -12,21 +12,28 @@ from rlvr.records import Json, Task
 from rlvr.storage import dump_line
 from rlvr.tasks import load
 
+UNKNOWN = "unknown"
+
 LICENCES = {
+    "aime": UNKNOWN,
     "allenai_rlvr": "ODC-BY-1.0",
+    "apps": UNKNOWN,
     "codecontests": "CC-BY-4.0",
     "cruxeval": "MIT",
     "gsm8k": "MIT",
     "humaneval": "MIT",
     "humaneval_plus": "Apache-2.0",
+    "if_multi_constraints": UNKNOWN,
     "ifbench": "ODC-BY-1.0",
     "ifeval": "Apache-2.0",
+    "livecodebench": UNKNOWN,
     "math": "MIT",
     "mbpp": "CC-BY-4.0",
     "mbpp_plus": "Apache-2.0",
     "programs": "Apache-2.0",
 }
-"""Of the data sets whose publisher states one. Rows may state their own in `meta.licence`."""
+"""What the publishers of the data sets state, as far as that is certain: texts of contests belong to others than those
+who collected them. Rows may state their own in `meta.licence`."""
 
 ASIDE = ("prompt", "demonstrations")
 """Splits that are asked for by name only: MBPP's worked examples, and generated texts that nobody judges."""
@@ -122,13 +129,13 @@ def _parts(
 
 
 def _splits(plugin: str) -> list[str]:
-    roles: dict[str, str] = getattr(registry.find("tasks", plugin), "ROLES", {})
+    roles: dict[str, str] = getattr(registry.task_class(plugin), "ROLES", {})
     return [split for split, kind in roles.items() if kind != "any" and split not in ASIDE]
 
 
 def _part(name: str, source: str | None, form: str | None, licence: str | None) -> Part:
     plugin, named = registry.task_source(name)
-    forms = getattr(registry.find("tasks", plugin), "FORMS", ())
+    forms = getattr(registry.task_class(name), "FORMS", ())
     if form is not None and forms and form not in forms:
         raise ValueError(registry.unknown(f"form of {plugin}", form, forms))
     given = {"source": source} if source is not None and has_option(name, "source") else {}
@@ -136,7 +143,7 @@ def _part(name: str, source: str | None, form: str | None, licence: str | None) 
     tasks = read(name, source=source, form=form)
     split = getattr(opened, "part", named.get("split", "all"))
     path = named.get("source", "").replace("\\", "/").rpartition("/")[2].removesuffix(".gz")
-    dataset = path.rpartition(".")[0] or plugin
+    dataset = path.rpartition(".")[0] or plugin.partition(":")[0].rpartition(".")[2]
     return Part(
         name=name,
         dataset=dataset,
@@ -155,8 +162,9 @@ def _unusable(error: Any) -> str:
 
 
 def _licence(name: str, plugin: str, tasks: Sequence[Task]) -> str:
-    own = {task.meta.get("licence", task.meta.get("license")) or LICENCES.get(plugin) for task in tasks}
-    if None in own:
+    default = LICENCES.get(plugin, UNKNOWN)
+    own = {task.meta.get("licence", task.meta.get("license")) or default for task in tasks}
+    if UNKNOWN in own:
         raise ValueError(
             f"{name}: no licence is known for its data; say under which one it may be used with --licence, "
             "or write it into meta.licence of each row"

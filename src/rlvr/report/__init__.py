@@ -8,7 +8,7 @@ from rlvr.storage import write_text
 def write(folder: Path, out: Path) -> Path:
     """Write the page about a quickstart, a run or an evaluation to `out`; the same folder gives the same bytes.
 
-    Raises `FileNotFoundError` where `folder` holds none of them.
+    Raises `FileNotFoundError` where `folder` holds none of them, and `ValueError` where it holds several strangers.
     """
     from rlvr.report.collect import collect
     from rlvr.report.page import render

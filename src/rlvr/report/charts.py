@@ -11,9 +11,6 @@ from typing import Any
 from rlvr.records import OUTCOMES
 from rlvr.report.collect import Measurement, TrainingRun
 
-OWN = {"before": "--before", "warmup": "--warmup", "raft": "--raft", "grpo": "--grpo"}
-OTHERS = ("--grpo", "--raft", "--warmup", "--extra1", "--extra2")
-
 SMOOTHED_OVER = 9
 """Steps of the moving mean beside the raw points."""
 
@@ -29,11 +26,6 @@ class Chart:
     note: str
     """One sentence: how to read it."""
     figure: dict[str, Any]
-
-
-def colour(name: str, position: int) -> str:
-    """One colour for a run and for what was measured after it, everywhere on the page."""
-    return OWN.get(name, OTHERS[position % len(OTHERS)])
 
 
 def learning(runs: Sequence[TrainingRun]) -> list[Chart]:
@@ -132,7 +124,7 @@ def by_group(measurements: Sequence[Measurement], key: str, metrics: Sequence[st
     charts = []
     for metric in metrics:
         data = []
-        for position, measurement in enumerate(measurements):
+        for measurement in measurements:
             found = measurement.results.get("by", {}).get(key, {})
             points = {name: values.get(metric) for name, values in found.items() if values.get(metric)}
             if points:
@@ -141,7 +133,7 @@ def by_group(measurements: Sequence[Measurement], key: str, metrics: Sequence[st
                         "type": "bar",
                         "name": html.escape(measurement.label),
                         "x": [f"{key} {html.escape(name)}" for name in points],
-                        "marker": {"color": colour(measurement.name, position)},
+                        "marker": {"color": measurement.colour},
                         **_interval(list(points.values())),
                     }
                 )
@@ -167,7 +159,7 @@ def _curves(
         if not points:
             continue
         x, y, steps = (list(column) for column in zip(*points, strict=True))
-        line = colour(run.name, runs.index(run))
+        line = run.colour
         hover = (
             "step %{customdata}: " + ("%{y:.1%}" if share else "%{y:.3g}") + f"<extra>{html.escape(run.label)}</extra>"
         )
@@ -201,7 +193,7 @@ def _held_out(name: str, metric: str, title: str, runs: Sequence[TrainingRun]) -
         points = [(step, results[metric]) for step, results in run.evaluations if results.get(metric)]
         if not points:
             continue
-        line = colour(run.name, runs.index(run))
+        line = run.colour
         data.append(
             {
                 "type": "scatter",

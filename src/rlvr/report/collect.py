@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from rlvr.storage import read_lines
 
 LABELS = {"warmup": "warm-up", "before": "before RL", "raft": "RAFT", "grpo": "GRPO"}
 """How names of folders and objectives are written for people; others are shown as they are."""
+
+COLOURS = {"before": "--before", "warmup": "--warmup", "raft": "--raft", "grpo": "--grpo"}
+"""Of the quickstart's names. Any other name has the first of `FREE` that no name on the page has."""
+FREE = ("--grpo", "--raft", "--extra1", "--extra2")
 
 DEPTH = 2
 """Folders below the one that was asked for in which runs and evaluations are looked for."""
@@ -31,6 +36,8 @@ class TrainingRun:
     """The rows of `metrics.jsonl` that have been learned from; step 0 only evaluates."""
     evaluations: list[tuple[int, dict[str, Any]]]
     """Steps with what was measured after them."""
+    colour: str = ""
+    """A CSS variable: one for a run and for what was measured of it, everywhere on the page."""
 
     @property
     def name(self) -> str:
@@ -60,6 +67,8 @@ class Measurement:
     results: dict[str, Any]
     folder: Path | None = None
     """Where the judged completions lie; None: measured during training, which keeps only the numbers."""
+    colour: str = ""
+    """As of the run of this name."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,11 @@ class Collected:
 
 
 def collect(folder: Path) -> Collected:
-    """Read the folder of a quickstart, a run or an evaluation. Raises `FileNotFoundError` where there is none."""
+    """Read the folder of a quickstart, a run or an evaluation.
+
+    Raises `FileNotFoundError` where there is none, and `ValueError` where there are several strangers.
+    """
+    _refuse_strangers(folder)
     notes: list[str] = []
     runs = [_run(path.parent, notes) for path in _find(folder, "run.json")]
     runs.sort(key=lambda run: (_rank(run.name), str(run.facts.get("started", "")), run.name))
@@ -93,7 +106,11 @@ def collect(folder: Path) -> Collected:
             f"nothing to report in {folder}{where}: looked for run.json (a run), results.json (an evaluation) and "
             f"summary.json (a quickstart), there and up to {DEPTH} folders below"
         )
-    return Collected(folder, summary or None, runs, measurements or _measured_in_training(runs), notes)
+    measurements = measurements or _measured_in_training(runs)
+    colours = _colours([found.name for found in (*runs, *measurements)])
+    runs = [replace(run, colour=colours[run.name]) for run in runs]
+    measurements = [replace(found, colour=colours[found.name]) for found in measurements]
+    return Collected(folder, summary or None, runs, measurements, notes)
 
 
 def rows(path: Path, notes: list[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -105,6 +122,24 @@ def rows(path: Path, notes: list[str] | None = None) -> Iterator[dict[str, Any]]
             yield row
         elif notes is not None:
             notes.append(str(row) if isinstance(row, ValueError) else f"{path}: a line is no object")
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """A page compares what it shows, which is wrong where one is not the continuation of the other."""
+    found = {path.parent for name in ("run.json", "results.json") for path in _find(folder, name)}
+    outermost = sorted(path for path in found if not found.intersection(path.parents))
+    quickstart = (folder / "summary.json").exists() or all(path.name in LABELS for path in outermost)
+    if len(outermost) > 1 and not quickstart:
+        names = ", ".join(path.name for path in outermost)
+        raise ValueError(
+            f"{folder} holds {len(outermost)} runs or evaluations: {names}. A page is about one of them, or about a "
+            f"quickstart: rlvr report {outermost[0]}"
+        )
+
+
+def _colours(names: Sequence[str]) -> dict[str, str]:
+    free = cycle([colour for colour in FREE if colour not in {COLOURS.get(name) for name in names}] or FREE)
+    return {name: COLOURS.get(name) or next(free) for name in dict.fromkeys(names)}
 
 
 def _find(folder: Path, name: str) -> list[Path]:

@@ -5,7 +5,6 @@ from html import escape
 from typing import Any
 
 from rlvr.report import examples
-from rlvr.report.charts import colour
 from rlvr.report.collect import Collected, Measurement, TrainingRun, gain, metrics_of, per_cent
 
 _ABOUT = (
@@ -77,7 +76,7 @@ def _metric(name: str, found: Sequence[Measurement]) -> str:
         low, high = 100 * value["low"], 100 * value["high"]
         change = f" <small>{gain(value['value'], base)} points</small>" if position else ""
         rows.append(
-            f'<div class="score" style="--series: var({colour(measurement.name, position)})">'
+            f'<div class="score" style="--series: var({measurement.colour})">'
             f'<span class="label">{escape(measurement.label)}</span>'
             f'<span class="value">{per_cent(value["value"])}{change}</span>'
             f'<span class="track" role="img" aria-label="95 % interval from {low:.1f} to {high:.1f} %" '

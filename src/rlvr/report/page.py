@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from rlvr.records import OUTCOMES
 from rlvr.report import charts, examples, reading
-from rlvr.report.charts import Chart, colour
+from rlvr.report.charts import Chart
 from rlvr.report.collect import Collected, Measurement, TrainingRun, metrics_of, per_cent
 from rlvr.report.examples import TrainingGroup
 from rlvr.report.headline import headline
@@ -64,7 +64,7 @@ def _learning(data: Collected, drawn: list[Chart]) -> str:
     if not main + drift:
         return ""
     drawn += main + drift
-    legend = _legend([(run.label, colour(run.name, n)) for n, run in enumerate(data.runs)])
+    legend = _legend([(run.label, run.colour) for run in data.runs])
     curves = f'<div class="grid">{"".join(map(_figure, main))}</div>' if main else ""
     watched = '<h3 class="apart">What to keep an eye on</h3>' if main and drift else ""
     return legend + curves + watched + f'<div class="grid small-multiples">{"".join(map(_figure, drift))}</div>'
@@ -80,7 +80,7 @@ def _outcomes(data: Collected, drawn: list[Chart]) -> str:
     for key in found[0].results.get("by", {}):
         groups += charts.by_group(found, key, metrics)
     drawn += [mix, *groups]
-    legend = _legend([(m.label, colour(m.name, n)) for n, m in enumerate(found)]) if groups else ""
+    legend = _legend([(m.label, m.colour) for m in found]) if groups else ""
     below = f'<div class="apart">{legend}<div class="grid">{"".join(map(_figure, groups))}</div></div>'
     return f'<div class="grid">{_figure(mix)}<div class="scroll">{_outcome_table(found)}</div></div>' + below * bool(
         groups

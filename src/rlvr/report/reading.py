@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 
 from rlvr.records import Task
-from rlvr.report.charts import colour
 from rlvr.report.collect import Measurement, TrainingRun
 from rlvr.report.examples import Answers, Problem, Sample, TrainingGroup
 
@@ -130,8 +129,7 @@ def _problem(problem: Problem, measurements: Sequence[Measurement]) -> str:
     )
     with_answers = [measurement for measurement in measurements if measurement.folder]
     columns = "".join(
-        _column(answers, measurement, position)
-        for position, (answers, measurement) in enumerate(zip(problem.answers, with_answers, strict=True))
+        _column(answers, measurement) for answers, measurement in zip(problem.answers, with_answers, strict=True)
     )
     return (
         f'<article class="problem"><p class="note">{escape(problem.kind)} · <code>{escape(task.id)}</code></p>'
@@ -141,8 +139,8 @@ def _problem(problem: Problem, measurements: Sequence[Measurement]) -> str:
     )
 
 
-def _column(answers: Answers, measurement: Measurement, position: int) -> str:
-    parts = [f'<div style="--series: var({colour(measurement.name, position)})"><h3>{escape(measurement.label)}</h3>']
+def _column(answers: Answers, measurement: Measurement) -> str:
+    parts = [f'<div style="--series: var({measurement.colour})"><h3>{escape(measurement.label)}</h3>']
     if answers.greedy:
         parts.append(f'<p class="note">Greedy</p>{code(answers.greedy["text"])}<p>{verdict(answers.greedy)}</p>')
     if answers.drawn:

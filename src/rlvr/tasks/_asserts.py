@@ -64,7 +64,7 @@ def _statements(tree: ast.Module) -> list[ast.stmt]:
     return found
 
 
-def question(problem: str, tests: list[str], setup: str) -> tuple[Question, str]:
+def asserts_question(problem: str, tests: list[str], setup: str) -> tuple[Question, str]:
     """How MBPP asks, and the function's name: base models see the problem and the tests as in the paper, users name the
     function and show one call. Both show the setup where it is more than imports.
 

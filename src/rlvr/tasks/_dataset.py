@@ -1,18 +1,7 @@
 """What all sources share: splits with slices, order, limits, rows that are left out; and, for datasets, the prompts.
 
-A new dataset is a file with a subclass of `Dataset` that says its splits, where its file is, and what task a row makes:
-
-    @dataclass(frozen=True, kw_only=True)
-    class Sums(Dataset):
-        ROLES = {"train": "train", "test": "test_only"}
-        split: str = "train"
-
-        def origin(self, part: str) -> Origin:
-            return Origin("sums", (f"sums_{part}.jsonl",), "https://...", "someone/sums", (f"data/{part}-*.parquet",))
-
-        def task(self, row: Row) -> Task:
-            asked = Question(f"Q: {row.text('question')}\\nA:", row.text("question"))
-            return self.make(row.label("id"), asked, {"answer": row.text("answer")}, "math", stop=("\\nQ:",))
+A new dataset is a subclass of `Dataset` that says its splits, where its files are, and what task a row makes;
+docs/tasks.md shows a whole one.
 """
 
 import logging

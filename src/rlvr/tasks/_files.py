@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlvr import storage
+from rlvr import extras, storage
 from rlvr.records import Json
 
 
@@ -151,7 +151,7 @@ def _parquet_rows(path: str | Path) -> Iterator[Row]:
         import pyarrow
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise ValueError(f"{path} is a parquet file; to read it: pip install 'rlvr[hub]'") from error
+        raise ValueError(f"{path} is a parquet file; to read it: {extras.install('hub')}") from error
     number = 0
     try:
         with storage.open_bytes(path) as file, ParquetFile(file) as table:

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from rlvr import registry, storage
+from rlvr import extras, registry, storage
 from rlvr.records import Task
 from rlvr.tasks._files import Row, read_rows
 
@@ -15,7 +15,7 @@ _HUB_TIMEOUT_S = 3.0
 
 
 def load(name: str, **options: Any) -> Iterable[Task]:
-    """The source behind `NAME[:split]` (`mbpp:train`, `mbpp:train[:100]`) or behind the path of a tasks file.
+    """The source behind `NAME[:split]` (`mbpp:train`, `mbpp:train[:100]`), the path of a tasks file, or `module:Class`.
 
     options: fields of the source (`source`, `limit`, `form` ...); those that are None keep the source's default, so
     that a command line can hand on what was not given. Raises `LookupError` for an unknown name or option, and
@@ -25,15 +25,15 @@ def load(name: str, **options: Any) -> Iterable[Task]:
     plugin, named = registry.task_source(name)
     if twice := sorted(named.keys() & given.keys()):
         raise ValueError(f"{twice[0]} is given twice: by the name {name!r} and as {given[twice[0]]!r}")
-    fields = registry.options(registry.find("tasks", plugin))
+    cls = registry.task_class(name)
+    fields = registry.options(cls)
     if "split" in named and "split" not in fields:
         raise ValueError(f"tasks/{plugin} has no splits; name it as {plugin!r}")
     if "source" in fields and plugin == "jsonl" and not {**named, **given}.get("source"):
         raise ValueError("tasks/jsonl needs the path of a tasks file: give the path as the name")
-    needed = registry.required(registry.find("tasks", plugin))
-    if missing := [name for name in needed if name not in named and name not in given]:
+    if missing := [field for field in registry.required(cls) if field not in named and field not in given]:
         raise ValueError(f"tasks/{plugin} needs the option {missing[0]!r}")
-    return registry.build("tasks", plugin, **named, **given)
+    return registry.build("tasks", plugin, trusted=True, **named, **given)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Origin:
         try:
             from huggingface_hub import HfApi, snapshot_download
         except ImportError as error:
-            raise self._nowhere("it needs: pip install 'rlvr[hub]'") from error
+            raise self._nowhere(f"it needs: {extras.install('hub')}") from error
         unreachable = ""
         try:
             # One question with a time limit first: downloads retry, and wait for minutes behind a firewall.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rlvr.records import Task
-from rlvr.tasks._asserts import mbpp_number, question, unwrapped
+from rlvr.tasks._asserts import asserts_question, mbpp_number, unwrapped
 from rlvr.tasks._dataset import DatasetWithExamples
 from rlvr.tasks._files import Row
 from rlvr.tasks._prompts import Question
@@ -105,7 +105,7 @@ class Mbpp(DatasetWithExamples):
         setup = "\n".join(part for part in parts if part)
         try:
             setup, tests = unwrapped(given) if isinstance(given, str) else (setup, given)
-            asked, entry_point = question(text, tests, setup)
+            asked, entry_point = asserts_question(text, tests, setup)
         except (SyntaxError, ValueError) as error:
             raise row.error(f"field {'tests' if _prepared(row) else 'test_list'}: {error}") from error
         return asked, entry_point, tests, setup

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rlvr.records import Json, Limits, Task
 from rlvr.tasks import _evalplus
-from rlvr.tasks._asserts import mbpp_number, question
+from rlvr.tasks._asserts import asserts_question, mbpp_number
 from rlvr.tasks._dataset import Dataset
 from rlvr.tasks._files import Row
 from rlvr.tasks._source import Origin
@@ -63,7 +63,7 @@ class MbppPlus(Dataset):
         self, row: Row, problem: str, shown: list[str], setup: str, solution: str, reference: dict[str, Json]
     ) -> Task:
         try:
-            asked, entry_point = question(problem, shown, setup)
+            asked, entry_point = asserts_question(problem, shown, setup)
         except (SyntaxError, ValueError) as error:
             raise row.error(f"the example tests: {error}") from error
         return self.make(

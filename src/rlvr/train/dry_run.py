@@ -31,8 +31,8 @@ def describe(recipe: TrainRecipe) -> str:
     lines that begin with `# missing`.
     """
     lacking = [
-        f"the package {name} for model.lora: pip install {name}"
-        for name in _packages(recipe)
+        f"the package {name} for {what}: pip install {name}"
+        for name, what in _packages(recipe).items()
         if find_spec(name) is None
     ]
     parts = resolve(recipe, lacking)
@@ -40,11 +40,12 @@ def describe(recipe: TrainRecipe) -> str:
     start = recipe.model
     while start.recipe is not None:
         start = start.recipe.model
-    if start.path is not None and (why := places.absent(start.path)):
-        lacking.append(why)
+    lacking += places.absent(start)
     found = shape(recipe.model)
     lines = [resolved(recipe).rstrip(), ""]
     lines += _named("run", _arithmetic(recipe, parts))
+    if start.path is not None and (taken := places.checkpoint(start.path)):
+        lines += _named("model", [taken])
     guess = None if found is None else forecast(recipe, parts, found)
     if found is None or guess is None:
         lines += _named("memory", [f"unknown: neither a configuration nor the name of {start.path} tells the size"])
@@ -56,9 +57,15 @@ def describe(recipe: TrainRecipe) -> str:
     return "\n".join(lines)
 
 
-def _packages(recipe: TrainRecipe) -> list[str]:
+def _packages(recipe: TrainRecipe) -> dict[str, str]:
+    """What the model needs beyond the extra train, and what for."""
     lora = recipe.model.lora
-    return [] if lora is None else ["peft", *(["bitsandbytes"] if lora.four_bit else [])]
+    wanted = {
+        "peft": ("model.lora", lora is not None),
+        "bitsandbytes": ("model.lora", lora is not None and lora.four_bit),
+        "flash_attn": ("model.attention", recipe.model.attention == "flash_attention_2"),
+    }
+    return {name: what for name, (what, needed) in wanted.items() if needed}
 
 
 def _named(name: str, told: Iterator[str] | list[str]) -> list[str]:

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlvr.batches import Group, Lost, is_flat
-from rlvr.objectives import Objective
-from rlvr.objectives._credit import distinct_programs
+from rlvr.objectives import Objective, distinct_programs
 from rlvr.records import Example, Json, Rollout, Turn
 
 WHY = {"failed": "not judged", "replaced": "no contrast", "stale": "weights too old"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from rlvr import models, trackers
 from rlvr.batches import Account, Group, Stored
-from rlvr.config import TrainRecipe, digest
+from rlvr.config import TrainRecipe
 from rlvr.engines import Sampling
 from rlvr.evaluation.estimate import summarise
 from rlvr.evaluation.generate import Plan, sample
@@ -219,7 +219,7 @@ class Training:
         folder = run.path / "checkpoints" / f"{recipe.checkpoint.name}_{step}"
         if not folder.exists():
             state = self._ledger.state(step, self._tasks_digest, run.lengths())
-            facts = {"recipe": recipe.name, "digest": digest(recipe), "step": step, "seed": recipe.seed}
+            facts = results.card(recipe, run.facts, step, run.measured()) if ranks.first() else {}
             checkpoints.save(folder, self._learner, state, facts)
         self._forget_and_note()
         run.log(

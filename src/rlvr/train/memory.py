@@ -149,7 +149,7 @@ def estimate(
         "KV cache": sequences * tokens * shape.layers * 2 * shape.kv * max(2, weight),
     }
     parts = {name: int(size) for name, size in parts.items()}
-    resident = sum(parts[name] for name in ("weights", "adapter", "optimizer", "reference"))
+    resident = sum(parts[name] for name in ("weights", "half copies", "adapter", "optimizer", "reference"))
     learning = sum(parts.values()) - parts["KV cache"]
     return Estimate(trained, parts, learning, resident + parts["KV cache"])
 

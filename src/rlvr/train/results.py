@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rlvr.config import TrainRecipe
-from rlvr.train.best import Best
+from rlvr.config import TrainRecipe, digest
+from rlvr.records import Json
+from rlvr.train.best import Best, measured
 from rlvr.train.resolving import Parts
 
 STATUS = {
@@ -35,14 +36,37 @@ def page(
     return "\n".join(lines) + "\n"
 
 
+def card(recipe: TrainRecipe, facts: Mapping[str, Any], step: int, rows: Sequence[dict[str, Any]]) -> dict[str, Json]:
+    """What the model card of a checkpoint says of its run. facts, rows: as for `page`."""
+    row = next((row for row in rows if row["step"] == step and "evaluation" in row), {"evaluation": {}})
+    values = {name: measured(name, row) for name in row["evaluation"]}
+    lora = recipe.model.lora
+    return {
+        "recipe": recipe.name,
+        "digest": digest(recipe),
+        "step": step,
+        "steps": recipe.steps,
+        "seed": recipe.seed,
+        "start": _start(recipe),
+        "objective": recipe.objective.to_json(),
+        "tasks": recipe.tasks.to_json(),
+        "lora": None if lora is None else lora.model_dump(mode="json"),
+        "held_out": {name: value for name, value in values.items() if value is not None},
+        "commit": (facts["git"] or {}).get("commit"),
+        "versions": {"rlvr": facts["rlvr"], **facts["versions"]},
+    }
+
+
+def _start(recipe: TrainRecipe) -> str:
+    if recipe.model.recipe is not None:
+        return f"the model of the recipe `{recipe.model.recipe.name}`"
+    return f"`{recipe.model.path}`" if recipe.model.path else "a fresh architecture"
+
+
 def _trained(recipe: TrainRecipe, parts: Parts) -> list[str]:
-    model = recipe.model
-    start = f"`{model.path}`" if model.path else "a fresh architecture"
-    if model.recipe is not None:
-        start = f"the model of the recipe `{model.recipe.name}`"
     size = f", {parts.objective.group_size} samples of each task" if parts.samples else ""
     lines = [
-        f"{recipe.objective.name} on {len(parts.tasks)} tasks of `{recipe.tasks.name}` from {start}: "
+        f"{recipe.objective.name} on {len(parts.tasks)} tasks of `{recipe.tasks.name}` from {_start(recipe)}: "
         f"{recipe.steps} steps of {parts.batch_size} tasks{size}, seed {recipe.seed}."
     ]
     held_out = sum(task.meta.get("role") == "validation" for task in parts.tasks)
@@ -94,6 +118,8 @@ def _checkpoints(facts: Mapping[str, Any], best: Best) -> list[str]:
         lines.append(f"Best by {found['metric']}: `{found['checkpoint']}` ({found['metric']} {found['value']:.4g}).")
     if last := facts.get("checkpoint"):
         lines.append(f"Last: `{last}`. Each is a model that transformers loads: `{last}/model`.")
+        taken = "best" if found else "last"
+        lines.append(f"As a model this folder stands for its {taken} checkpoint, and `{last}` inside it for that one.")
     return lines or ["There is no checkpoint yet."]
 
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from rlvr import models
@@ -90,6 +91,10 @@ def _check_ranks(recipe: TrainRecipe, *, stored: bool = False) -> None:
             "processes share. Train it in one process (without torchrun), or learn in several from what is there: "
             "SFT, DPO on given pairs, stored samples (--rereward)"
         )
+    if recipe.model.lora is not None and recipe.model.lora.four_bit:
+        raise ValueError(
+            f"weights of 4 bits cannot be shared by {ranks.world()} processes; leave lora.four_bit out, or train in one"
+        )
     if recipe.evaluation.tasks:
         raise ValueError(
             f"evaluation.tasks are sampled, which {ranks.world()} processes that share their weights cannot do; leave "
@@ -118,7 +123,13 @@ def _start(
             train(section.recipe, warmup, display, resume=resume, sandbox=shared)
         path = str(warmup)
     texts = texts_of(parts.tasks[: section.tokenizer.documents if section.tokenizer else 0])
-    return models.start(section, path, texts, recipe.seed, run.path / "base", run.log)
+
+    def tell(sentence: str) -> None:
+        display.say(sentence)
+        run.log(sentence)
+
+    model = models.start(section, path, texts, recipe.seed, run.path / "base", tell)
+    return replace(model, precision=recipe.compute.precision)
 
 
 def _unmarked(recipe: TrainRecipe) -> str:

@@ -17,6 +17,7 @@ from functools import cache, partial
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from rlvr import extras
 from rlvr.records import Json
 from rlvr.registry import unknown
 
@@ -97,7 +98,7 @@ def available(id: str) -> str | None:  # noqa: A002
 def _missing(need: str) -> str | None:
     package, _, data = need.partition(":")
     if find_spec(package) is None:
-        return f"the package {package} (pip install 'rlvr[if]')"
+        return f"the package {package} ({extras.install('if')})"
     if not data:
         return None
     import nltk  # pyright: ignore[reportMissingImports]
