@@ -28,6 +28,14 @@ HOSTILE = [
         "    threading.Thread(target=time.sleep, args=(100,)).start()\ndef f(n):\n    return 0"
     ),
     "def f(n):\n    while True:\n        pass",
+    (
+        "import fcntl, struct\ndef f(n):\n    for file in range(4):\n"
+        "        try: fcntl.fcntl(file, 37, struct.pack('hhqqi4x', 0, 0, n, 5, 0)), fcntl.flock(file, 1)\n"
+        "        except OSError: pass\n    return 0"
+    ),
+    "class L(list): pass\nkept = L()\ndef f(n):\n    kept.append(L([kept]))\n    return kept",
+    "class Z:\n    __pow__ = __mul__ = __float__ = __sub__ = lambda s, *o: 9.0\ndef f(n):\n    return Z()",
+    "def f(n):\n    class E(Exception):\n        __str__ = lambda s: exit()\n    raise E(E(E(n)))",
 ]
 
 
@@ -65,8 +73,9 @@ def test_many_verifications_leave_nothing_behind(runs, tmp_path, monkeypatch):
             sandbox._memory.clear()
             del jobs, executions
             gc.collect()
-            zygotes = [worker._process.pid for worker in sandbox._workers]
-            sizes.append([state(pid) for pid in [os.getpid(), *zygotes]])
+            keepers = [worker._process.pid for worker in sandbox._workers]
+            zygotes = [pid for keeper in keepers for pid in limits.children(keeper)]
+            sizes.append([state(pid) for pid in [os.getpid(), *keepers, *zygotes]])
             for worker in sandbox._workers:
                 # A keeper, its zygote and a tests' process each, and nothing of a program.
                 assert len(limits.tree([worker._process.pid])) <= 3

@@ -833,6 +833,14 @@ FORGED = {
         "    return meta('X', (), {'__eq__': lambda s, o: True})()\n---\n"
         "import abc\nclass Thing(abc.ABC): pass\nassert f(lambda g, x: g(x), Thing()) == 3"
     ),
+    "the tests' world by a text that is formatted there": (
+        "def f(g):\n    return int(g._Remote__peer.ask('getattr', None, '{0.__globals__[secret]}', 'format')(g))\n---\n"
+        "secret = 42\ndef g(): pass\nassert f(g) == secret"
+    ),
+    "the tests' world by a formatter of theirs": (
+        "def f(r, g):\n    return int(r.format('{0.__globals__[secret]}', g))\n---\n"
+        "import string\nsecret = 42\ndef g(): pass\nassert f(string.Formatter(), g) == secret"
+    ),
     "a class made by whatever calls what it is given": (
         "def f(apply):\n    return apply(type, 'X', (), {'__eq__': lambda s, o: True})()\n---\n"
         "assert f(lambda g, *args: g(*args)) == 3"

@@ -5,6 +5,7 @@ could find expected answers, or make an object on the tests' side that is equal 
 """
 
 import operator
+import string
 import sys
 import types
 from collections.abc import Callable
@@ -14,11 +15,11 @@ from typing import Any, NoReturn
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
 _SEALED = (
     *FUNCTIONS, type, types.ModuleType, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
-    types.FrameType, types.TracebackType, types.CodeType,
+    types.FrameType, types.TracebackType, types.CodeType, string.Formatter,
 )  # fmt: skip
 _OF_FUNCTIONS = ("__name__", "__qualname__", "__doc__")
 """What can be seen of a function: what `functools.wraps` copies."""
-_READERS = (type, operator.attrgetter, operator.methodcaller)
+_READERS = (type, operator.attrgetter, operator.methodcaller, string.Formatter)
 """Classes whose objects open others, or are classes themselves."""
 
 

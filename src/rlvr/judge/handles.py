@@ -65,6 +65,11 @@ class Handles:
         self._views: dict[tuple[int, type], type] = {}
         self._members: dict[int, Any] = {}
 
+    def require(self, value: Any) -> None:
+        """Raises `LookupError` for what was never handed over: a text of the other side's own has a `format`."""
+        if id(value) not in self._numbers:
+            raise LookupError("not an object that was handed over")
+
     def export(self, value: Any, encoder: Encoder, depth: int) -> None:
         """Write a handle: `h` the reader's own object (`u`: with the items that it has now), `k` a builtin function,
         `E` an exception class, `v` an instance of a subclass of a builtin type with its plain value (`V`: one that can

@@ -100,6 +100,8 @@ class Peer:
             known = list(decoder.containers)
             subject = () if target is None else (self._handles.mine[target],)
             use = self.operations[operation]
+            if self.guarded and target is None and operation != "borrowed":
+                self._handles.require(args[0])
         except (MalformedError, ValueError, LookupError, TypeError):
             self.forged()
         try:

@@ -55,6 +55,7 @@ class Asks(Protocol):
     """The end of the channel that a stand-in asks through."""
 
     guarded: bool
+    """Whether this is the tests' process, which believes little."""
     telltales: set[str]
     turns: int
     """How often something was asked that may have changed an object."""
