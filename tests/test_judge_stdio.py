@@ -194,6 +194,8 @@ def test_no_answer_is_in_a_programs_memory():
         for again in range(2):
             execution = run(sandbox, f"{look}  # {again}", {"cases": cases}, cpu_s=5.0)
             assert "passed" not in outcomes(execution)
+            if "PermissionError" in execution.tests[0].why:
+                pytest.skip("programs run as another user here, which may not read its own memory")
             if os.getuid() == 0:
                 assert [test.why.split("got ")[1][:7] for test in execution.tests] == ["'found'"] * 4
                 assert execution.stdout == "found 0\n"
