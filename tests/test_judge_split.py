@@ -595,6 +595,92 @@ assert fill(mine) is mine and mine == [1, 7]
 mine.double()
 assert fill(mine) == [2, 14, 7]
 """,
+    "lists and dicts that the program goes on to change": """
+class Account(dict):
+    def balance(self):
+        return sum(self.values())
+class Bank:
+    def __init__(self):
+        self.accounts = {}
+    def open(self, name):
+        self.accounts[name] = Account()
+        return self.accounts[name]
+    def deposit(self, name, amount):
+        account = self.accounts[name]
+        account[len(account)] = amount
+    def close(self, account):
+        return account.balance()
+class Trie(dict):
+    def add(self, word):
+        node = self
+        for c in word:
+            node = node.setdefault(c, Trie())
+    def has(self, word):
+        node = self
+        for c in word:
+            if c not in node:
+                return False
+            node = node[c]
+        return True
+class Loop(list):
+    def size(self):
+        return len(self)
+def loop():
+    a, b = Loop(), Loop()
+    a.append(b)
+    b.append(a)
+    return a
+LOG = Loop()
+def log():
+    return LOG
+def note(x):
+    LOG.append(x)
+---
+bank = Bank()
+account = bank.open('x')
+bank.deposit('x', 5)
+assert account.balance() == 5 and bank.close(account) == 5
+bank.deposit('x', 2)
+account.name = 'y'
+assert bank.close(account) == 7
+---
+seen = log()
+note(1)
+note(2)
+assert seen.size() == 2
+---
+trie = Trie()
+trie.add('a' * 60)
+node = trie
+for _ in range(60):
+    node = node['a']
+node['x'] = Trie()
+assert trie.has('a' * 60 + 'x') and not trie.has('b')
+trie['a'].clear()
+assert trie.has('a') and not trie.has('aa')
+---
+a = loop()
+b = a[0]
+b.append(3)
+assert b[0] is a and a.size() == 1 and b.size() == 2
+a.append(1)
+assert b.size() == 2 and a.size() == 2
+""",
+    "sums and products that are objects again": """
+class V:
+    def __init__(self, x):
+        self.x = x
+    def __add__(self, other):
+        return V(self.x + getattr(other, 'x', other))
+    __radd__ = __add__
+    def __mul__(self, k):
+        return V(self.x * k)
+def make(x):
+    return V(x)
+---
+assert (make(3) * 2).x == 6 and (make(3) + 2).x == 5 and (make(1) + make(2)).x == 3
+assert sum([make(1), make(2)]).x == 3
+""",
     "paths of its own": """
 class path:
     def __init__(self, text):
@@ -840,6 +926,12 @@ FORGED = {
     "the tests' world by a formatter of theirs": (
         "def f(r, g):\n    return int(r.format('{0.__globals__[secret]}', g))\n---\n"
         "import string\nsecret = 42\ndef g(): pass\nassert f(string.Formatter(), g) == secret"
+    ),
+    "a class made by an attribute of what was handed over": (
+        "def f(x):\n    peer = object.__getattribute__(x, '_Remote__peer')\n"
+        "    handle = object.__getattribute__(x, '_Remote__handle')\n"
+        "    return peer.ask('method', handle, 'kind', 'X', (), {'__eq__': lambda s, o: True})()\n---\n"
+        "import types\nassert f(types.SimpleNamespace(kind=type)) == 3"
     ),
     "a class made by whatever calls what it is given": (
         "def f(apply):\n    return apply(type, 'X', (), {'__eq__': lambda s, o: True})()\n---\n"

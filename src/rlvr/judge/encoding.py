@@ -38,6 +38,8 @@ class Encoder:
         self.export = export
         self.containers = list(containers)
         self.numbers = {id(value): number for number, value in enumerate(self.containers)}
+        self.compared: dict[int, bool] = {}
+        """For `export`: what it found out about objects, by their `id`."""
 
     def put(self, value: Any, depth: int = 0) -> None:
         kind = type(value)

@@ -34,6 +34,7 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     bytearray: lambda value: bytearray(bytearray.__iter__(value)),
     complex: complex.__pos__,
 }
+_CHANGING_BY_TAG = {ord("l"): list, ord("j"): list, ord("d"): dict, ord("e"): set, ord("a"): bytearray}
 _ATOMS = (int, float, str, bytes, complex)
 # Numbers of classes that need no description, and of classes themselves.
 _FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
@@ -71,10 +72,10 @@ class Handles:
             raise LookupError("not an object that was handed over")
 
     def export(self, value: Any, encoder: Encoder, depth: int) -> None:
-        """Write a handle: `h` the reader's own object (`u`: with the items that it has now), `k` a builtin function,
-        `E` an exception class, `v` an instance of a subclass of a builtin type with its plain value (`V`: one that can
-        be changed in place), `X` an exception, `H` anything else. A traceback, which `__exit__` is handed, stays
-        here."""
+        """Write a handle: `h` the reader's own object (`u`: with the items that it is to have, `U`: with those that it
+        has), `k` a builtin function, `E` an exception class, `v` an instance of a subclass of a builtin type with its
+        plain value (`V`: one that can be changed in place), `X` an exception, `H` anything else. A traceback, which
+        `__exit__` is handed, stays here."""
         base = next((base for base in _BASES if issubclass(type(value), base)), None)
         if isinstance(value, types.TracebackType):
             value = None
@@ -87,8 +88,10 @@ class Handles:
             if not views.is_changing(value):
                 encoder.out.append(b"h%x;" % standins.handle_of(value))
             elif not encoder.known(value):
-                encoder.out.append(b"u%x;" % standins.handle_of(value))
-                encoder.contents(value, depth + 1)
+                changed = self._is_changed(value, encoder)
+                encoder.out.append((b"u%x;" if changed else b"U%x;") % standins.handle_of(value))
+                if changed:
+                    encoder.contents(value, depth + 1)
         elif self._guarded and isinstance(value, types.BuiltinFunctionType) and value.__module__ == "builtins":
             encoder.out.append(b"k")
             encoder.put(value.__name__)
@@ -120,8 +123,8 @@ class Handles:
             return getattr(builtins, decoder.get(depth + 1))
         if tag == ord("X"):
             return self._load_error(decoder.number(), decoder.get(depth + 1))
-        if tag == ord("u"):
-            return self._load_own(self.mine[decoder.number()], decoder, depth)
+        if tag in b"uU":
+            return self._load_own(self.mine[decoder.number()], decoder, depth, changed=tag == ord("u"))
         if tag not in b"HvV":
             raise MalformedError(f"unknown tag {tag}")
         handle, cls = decoder.number(), decoder.number()
@@ -133,39 +136,72 @@ class Handles:
             return self._theirs.setdefault(handle, standins.instance(self._class(cls), self._peer, handle))
         if decoder.number():
             self._peer.telltales.add("odd_return_type")
-        return self._load_view(handle, cls, decoder, depth, changing=tag == ord("V"))
+        load = self._load_changing_view if tag == ord("V") else self._load_view
+        return load(handle, cls, decoder, depth)
 
-    def _load_view(self, handle: int, cls: int, decoder: Decoder, depth: int, *, changing: bool) -> Any:
-        number = len(decoder.containers)
-        if changing:
-            decoder.containers.append(None)
+    def _load_view(self, handle: int, cls: int, decoder: Decoder, depth: int) -> Any:
         plain = decoder.get(depth + 1)
-        base = type(plain)
-        if base not in _BASES or changing != (base in views.CHANGING):
+        if type(plain) not in _BASES or type(plain) in views.CHANGING:
             raise MalformedError("a view of something that is not plain")
-        if (cls, base) not in self._views:
-            self._views[cls, base] = views.view_class(self._class(cls).__name__, cls, base)
         view = self._members.get(handle)
         # One object is one stand-in, as members of an `IntEnum` are; a forged handle may come with other values.
-        if isinstance(view, self._views[cls, base]) and (changing or view == plain):
-            views.seen_again(view)
-        else:
-            view = self._views[cls, base](plain)
-            standins.mark(view, self._peer, handle)
-            if changing or base in _ATOMS:
-                self._members.setdefault(handle, view)
-        if changing:
-            views.fill(view, plain)
-            decoder.containers[number] = view
+        if isinstance(view, self._view_class(cls, type(plain))) and view == plain:
+            return views.seen_again(view)
+        view = self._view_class(cls, type(plain))(plain)
+        standins.mark(view, self._peer, handle)
+        if type(plain) in _ATOMS:
+            self._members.setdefault(handle, view)
         return view
 
-    def _load_own(self, value: Any, decoder: Decoder, depth: int) -> Any:
+    def _load_changing_view(self, handle: int, cls: int, decoder: Decoder, depth: int) -> Any:
+        base = _CHANGING_BY_TAG.get(decoder.data[decoder.at])
+        if base is None:
+            raise MalformedError("a view of something that cannot be changed")
+        view = self._members.get(handle)
+        if isinstance(view, self._view_class(cls, base)):
+            views.seen_again(view)
+        else:
+            view = self._view_class(cls, base)()
+            standins.mark(view, self._peer, handle)
+            self._members.setdefault(handle, view)
+        decoder.containers.append(view)  # before its items, which may hold it
+        views.fill(view, decoder.get(depth + 1))
+        self.came(view)
+        return view
+
+    def _view_class(self, cls: int, base: type) -> type:
+        if (cls, base) not in self._views:
+            self._views[cls, base] = views.view_class(self._class(cls).__name__, cls, base)
+        return self._views[cls, base]
+
+    def _load_own(self, value: Any, decoder: Decoder, depth: int, *, changed: bool) -> Any:
         """An object of this side's own, which the other side may have changed."""
         if not views.is_changing(value):
             raise MalformedError("items of something that has none")
         decoder.containers.append(value)
-        decoding.refill(value, decoder.get(depth + 1))
+        if changed:
+            decoding.refill(value, decoder.get(depth + 1))
         return decoder.hand(value)
+
+    def came(self, container: Any) -> None:
+        """Remember what is in a stand-in as what its object had last."""
+        if standins.is_remote(container) and views.is_changing(container):
+            vars(container)["_Remote__came"] = self._bytes_of(container, {id(container): False})
+
+    def _is_changed(self, view: Any, encoder: Encoder) -> bool:
+        """Whether its items, or those of what is in it, are not those that came. Such as came are not sent again: the
+        object may have others by now."""
+        found = encoder.compared
+        if id(view) not in found:
+            found[id(view)] = False  # where it is in itself
+            found[id(view)] = vars(view).get("_Remote__came") != self._bytes_of(view, found)
+        return found[id(view)]
+
+    def _bytes_of(self, view: Any, compared: dict[int, bool]) -> bytes:
+        encoder = Encoder(self.export, [view])
+        encoder.compared = compared
+        encoder.contents(view)
+        return b"".join(encoder.out)
 
     def _export_error(self, error: BaseException, encoder: Encoder, depth: int) -> None:
         """Handle where the class is its own (else 0), class, arguments, text, the candidate's line, cause."""

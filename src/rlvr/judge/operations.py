@@ -59,7 +59,10 @@ def _method(guarded: bool) -> Operation:
     def use(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         if guarded and not guards.is_open(target, name, getattr):
             raise AttributeError(f"{name!r} of the tests' objects is closed")
-        return getattr(target, name)(*args, **kwargs)
+        found = getattr(target, name)
+        if guarded and not guards.may_call(found):
+            raise TypeError(f"{name!r} of the tests is closed")
+        return found(*args, **kwargs)
 
     return use
 

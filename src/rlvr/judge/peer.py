@@ -138,6 +138,7 @@ class Peer:
                 raise MalformedError("contents of an unknown container")
             try:
                 refill(containers[number], contents)
+                self._handles.came(containers[number])
             except (TypeError, ValueError) as error:
                 raise MalformedError("contents that do not fit") from error
         if frame[0] == _ANSWER:

@@ -314,9 +314,6 @@ def _special(name: str) -> Callable[..., Any]:
         if name in CONVERSIONS and isinstance(self, Remote) and not _is_made(self):
             value = _said_before(self, name, args)
         elif name in _PRODUCTS and _is_unknown(self):
-            if not all(map(is_remote, args)):
-                _peer_of(self).telltales.add("odd_return_type")
-                return NotImplemented
             return _as_difference(_ask(self, "special", name, *args))
         else:
             value = _ask(self, "special", name, *args)
