@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
-from rlvr.judge import decoding, standins, views
+from rlvr.judge import decoding, exceptions, standins, views
 from rlvr.judge.codec import MAX_DEPTH, MalformedError, TooLargeError, items_of
 from rlvr.judge.decoding import Decoder
 from rlvr.judge.encoding import Encoder
@@ -242,9 +242,9 @@ class Handles:
     def _exception_class(self, handle: int, name: Any, bases: Any) -> type:
         if handle not in self._theirs:
             # Their metaclass is ours or `type`: another could claim to be an exception class.
-            if not (type(name) is str and type(bases) is tuple and all(map(standins.is_exception_class, bases))):
+            if not (type(name) is str and type(bases) is tuple and all(map(exceptions.is_exception_class, bases))):
                 raise MalformedError("not an exception class")
-            self._theirs[handle] = standins.exception_class(name, bases or (Exception,), self._peer, handle)
+            self._theirs[handle] = exceptions.exception_class(name, bases or (Exception,), self._peer, handle)
         return self._theirs[handle]
 
     def _class(self, number: int) -> type:

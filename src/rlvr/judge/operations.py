@@ -9,7 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from rlvr.judge import guards, signatures, standins, views
+from rlvr.judge import guards, signatures, specials, views
 
 Operation = Callable[..., Any]
 
@@ -34,8 +34,8 @@ def operations(*, guarded: bool) -> dict[str, Operation]:
 def _special(guarded: bool) -> Operation:
     def use(target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         kind = type(target)
-        of_generator = name in standins.GENERATOR_METHODS and kind is types.GeneratorType
-        if name not in standins.SPECIALS and not of_generator:
+        of_generator = name in specials.GENERATOR_METHODS and kind is types.GeneratorType
+        if name not in specials.SPECIALS and not of_generator:
             raise AttributeError(name)
         if name != "__call__":
             return getattr(kind, name)(target, *args, **kwargs)
@@ -87,4 +87,4 @@ def _parameters(guarded: bool) -> Operation:
 
 def _describe(cls: type) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Name, special methods of its objects, special methods of its own."""
-    return cls.__name__, tuple(standins.specials_of(cls)), tuple(standins.specials_of(type(cls)))
+    return cls.__name__, tuple(specials.specials_of(cls)), tuple(specials.specials_of(type(cls)))

@@ -7,7 +7,7 @@ from _thread import RLock  # `threading` would add a hook to every fork
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rlvr.judge import guards, standins, telltales, views
+from rlvr.judge import guards, specials, telltales, views
 from rlvr.judge.codec import MalformedError, TooLargeError
 from rlvr.judge.decoding import Decoder, refill
 from rlvr.judge.encoding import Encoder
@@ -16,7 +16,7 @@ from rlvr.judge.operations import Operation, operations
 from rlvr.judge.wire import Gone, Line
 
 _ASK, _ANSWER, _FAILURE, _PRINTED, _NOTICED = b"?=!>~"
-_ENDINGS = ("__next__", *standins.GENERATOR_METHODS)
+_ENDINGS = ("__next__", *specials.GENERATOR_METHODS)
 """Methods whose `StopIteration` says that there is nothing more."""
 
 
@@ -66,7 +66,7 @@ class Peer:
         if self.gone:
             raise Gone
         with self._lock:
-            self.turns += operation != "special" or args[0] not in standins.CONVERSIONS
+            self.turns += operation != "special" or args[0] not in specials.CONVERSIONS
             request = Encoder(self._handles.export)
             request.put((operation, target, args, kwargs))
             self._send(_ASK, request.frame())

@@ -15,31 +15,17 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from rlvr.judge import signatures
+from rlvr.judge.specials import (
+    COMPARISONS,
+    CONVERSIONS,
+    DIFFERENCES,
+    GENERATOR_METHODS,
+    MEASURES,
+    PRODUCTS,
+    SPECIALS,
+    VERDICTS,
+)
 
-COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
-_OTHERS = (
-    "call len iter next getitem setitem delitem contains reversed hash bool int float complex index str repr format "
-    "enter exit abs neg pos invert round instancecheck subclasscheck divmod length_hint trunc floor ceil"
-)
-_ARITHMETIC = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
-_DIFFERENCE = "sub truediv floordiv mod and or xor"
-DIFFERENCES = {f"__{side}{name}__": f"__{name}__" for name in _DIFFERENCE.split(" ") for side in ("", "r", "i")}
-"""With what is expected on the other side, these show whether it is equal. By name, without the side."""
-_CONVERSION = "int float complex index abs neg pos invert round trunc floor ceil"
-CONVERSIONS = frozenset(f"__{name}__" for name in _CONVERSION.split(" "))
-"""These make a number of an object alone: of an answer the same one each time, or it could be each root of an equation
-by which tests try it."""
-_PRODUCTS = {"__divmod__"} | {
-    f"__{side}{name}__" for name in ("add", "mul", "pow", "matmul") for side in ("", "r", "i")
-}
-_MEASURES = {"__bool__", *CONVERSIONS, *_PRODUCTS}
-"""These make numbers of an object."""
-GENERATOR_METHODS = ("send", "throw", "close")
-SPECIALS = (
-    *COMPARISONS,
-    *(f"__{name}__" for name in _OTHERS.split(" ")),
-    *(f"__{side}{name}__" for name in _ARITHMETIC.split(" ") for side in ("", "r", "i")),
-)
 # A number in these is taken for an address in memory; the others would be the way of a stand-in to itself.
 _CLOSED = ("__array", "__cuda", "__dlpack", "__buffer", "_Remote__")
 _OF_MOCKS = {
@@ -47,8 +33,6 @@ _OF_MOCKS = {
     "assert_has_calls", "assert_not_called",
 }  # fmt: skip
 """What tests ask a mock of theirs, in whose place a program can put something."""
-VERDICTS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint", "equals"}
-"""What tests ask a text, a set, or a table; an object that says yes to all is none of these."""
 
 
 class Asks(Protocol):
@@ -79,22 +63,22 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if is_closed(self, name):
             raise AttributeError(name)
-        return _ask(self, "getattr", name)
+        return ask(self, "getattr", name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _ask(self, "setattr", name, value)
+        ask(self, "setattr", name, value)
 
     def __delattr__(self, name: str) -> None:
-        _ask(self, "delattr", name)
+        ask(self, "delattr", name)
 
     def __dir__(self) -> list[str]:
-        return [str(name) for name in _ask(self, "dir")]
+        return [str(name) for name in ask(self, "dir")]
 
     def __copy__(self) -> Any:
-        return _ask(self, "copy", False)
+        return ask(self, "copy", False)
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return _ask(self, "copy", True)
+        return ask(self, "copy", True)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"cannot pickle a {type(self).__name__!r} object of the program")
@@ -105,7 +89,7 @@ class _Doc:
 
     def __get__(self, stand_in: Any, owner: type) -> Any:
         where = owner if stand_in is None and isinstance(owner, RemoteType) else stand_in
-        return None if where is None else _ask(where, "getattr", "__doc__")
+        return None if where is None else ask(where, "getattr", "__doc__")
 
 
 _DOC = _Doc()
@@ -120,25 +104,25 @@ class RemoteType(type):
         return type.__new__(cls, name, bases, space)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        value = _ask(cls, "special", "__call__", *args, **kwargs)
+        value = ask(cls, "special", "__call__", *args, **kwargs)
         if not _is_asked_for(cls):
             return value
         if type(value) is cls and value._Remote__made is None:
             object.__setattr__(value, "_Remote__made", True)
         elif getattr(type(value), "_Remote__of_class", None) == handle_of(cls) and vars(value)["_Remote__new"]:
-            type(value)._Remote__own(value, _ask(cls, "overridden"))
+            type(value)._Remote__own(value, ask(cls, "overridden"))
         return value
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith(_CLOSED) or name == "__abstractmethods__":
             raise AttributeError(name)
-        return _ask(cls, "getattr", name)
+        return ask(cls, "getattr", name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        _ask(cls, "setattr", name, value)
+        ask(cls, "setattr", name, value)
 
     def __delattr__(cls, name: str) -> None:
-        _ask(cls, "delattr", name)
+        ask(cls, "delattr", name)
 
     @property
     def __dict__(cls) -> Any:  # type: ignore[override]
@@ -146,10 +130,10 @@ class RemoteType(type):
         return space_of(cls)
 
     def __instancecheck__(cls, other: Any) -> bool:
-        return is_remote(other) and bool(_ask(cls, "special", "__instancecheck__", other))
+        return is_remote(other) and bool(ask(cls, "special", "__instancecheck__", other))
 
     def __subclasscheck__(cls, other: Any) -> bool:
-        return is_remote(other) and bool(_ask(cls, "special", "__subclasscheck__", other))
+        return is_remote(other) and bool(ask(cls, "special", "__subclasscheck__", other))
 
 
 _own_space = vars(type)["__dict__"].__get__
@@ -191,7 +175,7 @@ def mark(value: Any, peer: Asks, handle: int) -> None:
 
 def space_of(stand_in: Any) -> Any:
     """What is in the real module or class, as it changes."""
-    return _ask(stand_in, "space")
+    return ask(stand_in, "space")
 
 
 def ask_for(cls: Any) -> None:
@@ -229,45 +213,7 @@ def class_of_specials(
     return type.__call__(meta, name, (Remote,), space)
 
 
-class _ExceptionType(type):
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return _ask(cls, "special", "__call__", *args, **kwargs)
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _ask(cls, "getattr", name)
-
-
-def _attribute_of_exception(self: Any, name: str) -> Any:
-    if name.startswith(("__", "_Remote__")):
-        raise AttributeError(name)
-    return _ask(self, "getattr", name)
-
-
-def is_exception_class(value: Any) -> bool:
-    """Whether a class can be raised and caught on this side."""
-    return type(value) in (type, _ExceptionType) and issubclass(value, BaseException)
-
-
-def exception_class(name: str, bases: tuple[type, ...], peer: Asks, handle: int) -> type:
-    """A real exception class, since `except` takes nothing else."""
-    space = {
-        "__getattr__": _attribute_of_exception,
-        "__str__": lambda self: vars(self).get("remote_text", ""),
-        "_Remote__handle": handle,
-        "_Remote__peer": peer,
-    }
-    return type.__call__(_ExceptionType, name, bases, space)
-
-
-def specials_of(cls: type) -> list[str]:
-    """The special methods that a class has beyond those of every object or class."""
-    own = [vars(base) for base in cls.__mro__ if base not in (object, type)]
-    return [name for name in SPECIALS if next((space[name] for space in own if name in space), None) is not None]
-
-
-def _ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
+def ask(stand_in: Any, operation: str, *args: Any, **kwargs: Any) -> Any:
     if isinstance(stand_in, RemoteType):
         return _peer_of(stand_in).ask(operation, handle_of(stand_in), *args, **kwargs)
     return stand_in._Remote__peer.ask(operation, stand_in._Remote__handle, *args, **kwargs)
@@ -282,45 +228,45 @@ def _methods(specials: Iterable[Any]) -> dict[str, Any]:
 
 def _special(name: str) -> Callable[..., Any]:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return _ask(self, "special", name, *args, **kwargs)
+        return ask(self, "special", name, *args, **kwargs)
 
     def compare(self: Any, other: Any) -> Any:
         if is_remote(other) or _is_of_tests(self):
-            return _ask(self, "special", name, other)
+            return ask(self, "special", name, other)
         if other is not None:
             _peer_of(self).telltales.add("odd_return_type")
         return NotImplemented
 
     def contains(self: Any, item: Any) -> bool:
         if is_remote(item) or _is_made(self) or _is_of_tests(self):
-            return bool(_ask(self, "special", name, item))
+            return bool(ask(self, "special", name, item))
         return any(other is item or other == item for other in self)
 
     def differ(self: Any, other: Any, *more: Any) -> Any:
         if _differs(self) or _differs(other):
-            return _as_difference(_ask(self, "special", name, other, *more))
+            return _as_difference(ask(self, "special", name, other, *more))
         # What plain data does not have (a path's `/ "name"`), tests do not use on an answer that should be plain.
         allowed = _is_made(self) or is_remote(other) or _is_of_tests(self)
         if allowed or not hasattr(type(other), DIFFERENCES[name]):
-            return _ask(self, "special", name, other, *more)
+            return ask(self, "special", name, other, *more)
         if not _is_asked_for(type(self)) or type(other).__module__ == "numpy":
             _peer_of(self).telltales.add("odd_return_type")
             return NotImplemented
-        return _as_difference(_ask(self, "special", name, other, *more))
+        return _as_difference(ask(self, "special", name, other, *more))
 
     def measure(self: Any, *args: Any) -> Any:
         if _is_of_tests(self):
-            return _ask(self, "special", name, *args)
+            return ask(self, "special", name, *args)
         if name in CONVERSIONS and isinstance(self, Remote) and not _is_made(self):
             value = _said_before(self, name, args)
-        elif name in _PRODUCTS and _is_unknown(self):
-            return _as_difference(_ask(self, "special", name, *args))
+        elif name in PRODUCTS and _is_unknown(self):
+            return _as_difference(ask(self, "special", name, *args))
         else:
-            value = _ask(self, "special", name, *args)
+            value = ask(self, "special", name, *args)
         return _as_difference(value) if _differs(self) or any(map(_differs, args)) else value
 
     def enter(self: Any) -> Any:
-        made, value = _is_made(self), _ask(self, "special", name)
+        made, value = _is_made(self), ask(self, "special", name)
         if value is self:
             object.__setattr__(self, "_Remote__made", made)
         return value
@@ -329,7 +275,7 @@ def _special(name: str) -> Callable[..., Any]:
         return compare
     if name in DIFFERENCES:
         return differ
-    if name in _MEASURES:
+    if name in MEASURES:
         return measure
     return {"__contains__": contains, "__enter__": enter}.get(name, forward)
 
@@ -350,7 +296,7 @@ def _said_before(stand_in: Remote, name: str, args: tuple[Any, ...]) -> Any:
         said.clear()
         said["turn"] = turn
     if (name, args) not in said:
-        said[name, args] = _ask(stand_in, "special", name, *args)
+        said[name, args] = ask(stand_in, "special", name, *args)
     return said[name, args]
 
 
@@ -379,7 +325,7 @@ _METHODS = {name: _special(name) for name in (*SPECIALS, *GENERATOR_METHODS)}
 
 
 def _of_parameters(make: Callable[[Any], Any]) -> property:
-    return property(lambda self: make(_ask(self, "parameters")))
+    return property(lambda self: make(ask(self, "parameters")))
 
 
 FUNCTION = known_class(

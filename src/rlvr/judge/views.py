@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
 
-from rlvr.judge import standins
+from rlvr.judge import specials, standins
 
 CHANGING = (list, dict, set, bytearray)
 _NEVER = {
-    *standins.COMPARISONS,
-    *standins.DIFFERENCES,
-    *standins.CONVERSIONS,
-    *standins.VERDICTS,
+    *specials.COMPARISONS,
+    *specials.DIFFERENCES,
+    *specials.CONVERSIONS,
+    *specials.VERDICTS,
     "__hash__",
     "__call__",
 }
-_OVERRIDABLE = {*standins.SPECIALS, "__missing__"}
+_OVERRIDABLE = {*specials.SPECIALS, "__missing__"}
 
 
 def view_class(name: str, number: int, base: type) -> type:

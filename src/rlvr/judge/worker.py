@@ -12,20 +12,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rlvr.judge.assembly import Plan
 from rlvr.judge.cases import Cases
-from rlvr.judge.failures import shorten
 from rlvr.judge.jail import cgroups
 from rlvr.judge.languages import write_all
 from rlvr.judge.profiles import LEAN, Profile
 from rlvr.judge.referee import scratch
-from rlvr.judge.tester import EXPLAINED
+from rlvr.judge.reports import Reports, shared_report
 from rlvr.judge.wire import read_frame, send_files, write_frame
-from rlvr.records import TELLTALES, Execution, Job, Outcome, Record, TestResult
+from rlvr.judge.witnesses import joined
+from rlvr.records import Execution, Job
 
 _BOOT = """
 import sys
@@ -41,7 +40,6 @@ _ENVIRONMENT = {
 }  # fmt: skip
 """With all symbols bound at once, forks need not bind them again. The zygote takes this last one away again."""
 _CLOSE_S = 5.0
-_LONGEST_REPORT = 1 << 20
 _DRAIN_MS = 200
 
 
@@ -167,7 +165,7 @@ class Worker:
                 os.close(file)
 
     def _collect(self, plan: Plan | Cases, known: dict[int, Execution], told: int | None) -> None:
-        reports = _Reports(self._reports)
+        reports = Reports(self._reports)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         while True:
@@ -180,69 +178,15 @@ class Worker:
             message = json.loads(frame)
             reports.drain()
             for result in message["results"]:
-                report = reports.by_job.get(result["id"]) if told is None else _told(told)
+                report = reports.by_job.get(result["id"]) if told is None else shared_report(told)
                 if report is not None or result["limit"] or told is not None:
                     known[result["id"]] = (
                         plan.execution(result, report, self.level)
                         if isinstance(plan, Cases)
-                        else _execution(plan, result, report, self.level)
+                        else joined(plan, result, report, self.level)
                     )
             if message["end"]:
                 return
-
-
-@dataclass(frozen=True, slots=True)
-class _Report(Record):
-    """What a tests' process writes, as far as a program that shares it may."""
-
-    ended: Outcome | Literal["finished", "left"]
-    why: str
-    tests: tuple[Outcome, ...]
-    whys: dict[str, str]
-    telltales: tuple[str, ...]
-
-
-def _told(file: int) -> dict[str, Any] | None:
-    """The report of a process that program and tests had together; None for what is none."""
-    try:
-        report = _Report.from_json(json.loads(os.pread(file, _LONGEST_REPORT, 0)))
-    except (ValueError, RecursionError):
-        return None
-    if "judge_error" in (report.ended, *report.tests) or (report.ended == "finished" and not report.tests):
-        return None
-    whys = {number: shorten(why, 1000) for number, why in list(report.whys.items())[:EXPLAINED]}
-    telltales = [kind for kind in report.telltales if kind in TELLTALES]
-    # Its time is in the program's account.
-    return {**report.to_json(), "why": shorten(report.why, 1000), "whys": whys, "telltales": telltales, "cpu_s": 0.0}
-
-
-class _Reports:
-    """What tests' processes have written so far; half a report of one that was killed is dropped with this object."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.by_job: dict[int, dict[str, Any]] = {}
-        self._buffer = b""
-
-    def drain(self) -> None:
-        while True:
-            try:
-                part = self.connection.recv(1 << 20, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            if not part:
-                raise EOFError
-            self._buffer += part
-        while len(self._buffer) >= 4:
-            end = 4 + int.from_bytes(self._buffer[:4], "big")
-            if len(self._buffer) < end:
-                break
-            try:
-                report = json.loads(self._buffer[4:end])
-            except ValueError as error:
-                raise EOFError("no report, so nobody knows what else that process would say") from error
-            self.by_job[report["job"]] = report
-            self._buffer = self._buffer[end:]
 
 
 def _hash(job: Job) -> str:
@@ -252,63 +196,6 @@ def _hash(job: Job) -> str:
 
 def _limits(job: Job) -> dict[str, Any]:
     return {**job.limits.to_json(), "wall_s": job.limits.wall()}
-
-
-def _execution(plan: Plan, result: dict[str, Any], report: dict[str, Any] | None, level: str) -> Execution:
-    """One story from two witnesses: the zygote knows how the program ended, the tests' process what it showed."""
-    report = report or {"ended": "left", "why": "", "tests": [], "whys": {}, "telltales": [], "cpu_s": 0.0}
-    ended: Any = report["ended"]
-    why: str = report["why"]
-    if result["limit"]:
-        ended, why = result["limit"], result["why"]
-    elif ended == "left" or (ended == "finished" and plan.trust == "split" and not _was_there(result["status"])):
-        ended, why = _departure(result["status"])
-    tests = [
-        TestResult("passed") if outcome == "passed" else TestResult(outcome, report["whys"].get(str(number), ""))
-        for number, outcome in enumerate(report["tests"])
-    ]
-    if ended != "finished":
-        # Tests that did not get their turn, or lost the program while they ran, end as the program did.
-        tests = [TestResult(ended, why) if test.outcome == "early_exit" else test for test in tests]
-        tests += [TestResult(ended, why)] * (len(plan.tests) - len(tests))
-    telltales = set(report["telltales"])
-    if ended == "early_exit" or any(test.outcome == "early_exit" for test in tests):
-        telltales.add("early_exit")
-    return Execution(
-        ended=ended,
-        tests=tuple(tests),
-        tests_total=len(tests),
-        why=why,
-        stdout=result["stdout"],
-        stderr=result["stderr"],
-        cpu_s=round(result["cpu_s"] + report["cpu_s"], 6),
-        wall_s=round(result["wall_s"], 6),
-        max_rss_mb=round(result["rss_mb"], 3),
-        isolation=level,
-        trust=plan.trust,
-        telltales=tuple(sorted(telltales)),
-    )
-
-
-def _was_there(status: int) -> bool:
-    """Whether the program's process was there until the zygote ended it."""
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def _departure(status: int) -> tuple[str, str]:
-    """How a program that left before its tests were done is called."""
-    if not os.WIFSIGNALED(status):
-        return (
-            "early_exit",
-            f"the program left with exit code {os.waitstatus_to_exitcode(status)} before its tests were done",
-        )
-    number = os.WTERMSIG(status)
-    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-    if number == signal.SIGXCPU:
-        return "timeout", "the program was ended by the kernel's CPU limit"
-    if number in (signal.SIGKILL, signal.SIGTERM):
-        return "early_exit", f"the program ended itself ({name}) or hung up before its tests were done"
-    return "runtime_error", f"the program was ended by {name}"
 
 
 def _end_stray(folder: str) -> None:
