@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rlvr.judge.extraction import Extraction, extract
 
 F = "def f(x):\n    return x\n"
+T = "def test_f(x):\n    return x\n"
 
 CASES = {
     "fence": (f"Sure!\n```python\n{F}```\nBye.", F, "fence"),
@@ -31,6 +32,16 @@ CASES = {
     "thinking": (f"<think>```python\n1/0\n```</think>\n```python\n{F}```", F, "thinking+fence"),
     "thinking opened by the prompt": (f"hm, def g(): 1\n</think>\n{F}", "\n" + F, "thinking+bare"),
     "tests after it": (f"```python\n{F}```\nTests:\n```python\ndef test_f():\n    assert f(1) == 1\n```", F, "fence"),
+    "a program named as a test, an example after it": (
+        f"```python\n{T}```\n```python\nprint(test_f(1))\n```",
+        T,
+        "fence",
+    ),
+    "tests of a class, then an example": (
+        f"```python\n{F}```\n```python\nclass TestF:\n    x = f\n```\n```python\nf(1)\n```",
+        F,
+        "fence",
+    ),
     "marks that it prints": (
         "```python\ndef f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n```",
         "def f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n",
