@@ -52,6 +52,18 @@ CASES = {
         'def f(x):\n    return x.split("</think>")[-1].split("<think>")\n',
         "thinking+fence",
     ),
+    "quotes on both sides of a tag": (
+        f"<think>I don't say 'x'</think>'''doc'''\n{F}",
+        f"'''doc'''\n{F}",
+        "thinking+bare",
+    ),
+    "quotes on both sides of a mark": ("[BEGIN]f = 'a' == 'b'[DONE] and 'c'", "f = 'a' == 'b'", "begin_done+bare"),
+    "a tag in a longer text": (
+        "def f(x):\n    return '' if x else 'no </think>', 'a', \"[DONE] it's over\"\n",
+        "def f(x):\n    return '' if x else 'no </think>', 'a', \"[DONE] it's over\"\n",
+        "bare",
+    ),
+    "a tag in quotes in the thoughts": (f"I don't say '</think>' here\n</think>\n{F}", "\n" + F, "thinking+bare"),
     "bare": (F, F, "bare"),
     "bare body": ('    if s == "":\n        return 0\n', '    if s == "":\n        return 0\n', "bare"),
     "windows and a byte-order mark": ("\ufeff" + F.replace("\n", "\r\n"), F, "bare"),
@@ -139,7 +151,7 @@ def test_what_was_extracted_extracts_as_itself(code):
 
 
 @pytest.mark.parametrize(
-    "unit", ["`", "```\n", "<think>", "[BEGIN]", " ", "\n", "if :#", "def f(", "x", "``` ", "a```\n"]
+    "unit", ["`", "```\n", "<think>", "'<think>", "[BEGIN]", " ", "\n", "if :#", "def f(", "x", "``` ", "a```\n"]
 )
 def test_long_text_takes_linear_time(unit):
     """Half a million characters; a quadratic pattern would take minutes."""

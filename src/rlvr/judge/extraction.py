@@ -9,7 +9,8 @@ from rlvr.registry import unknown
 
 RULES = ("auto", "continuation", "thinking")
 _LONGEST = 4_000_000
-_NEAR = 120
+_NEAR = 1000
+_CONTRACTION = re.compile(r"(?<=\w)'(?=(?:s|t|m|d|re|ve|ll)\b(?!'))")
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`\n]*$|(?<=[^\s`])[ \t]*(`{3,})(python|py)?[ \t]*$", re.MULTILINE
 )
@@ -166,12 +167,19 @@ def _cut_last(text: str, mark: str) -> tuple[str, str, str]:
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool:
-    """Whether a quote touches this on one side and has its like on the other, on the same line and not far away."""
+    """Whether this stands inside one pair of quotes that touches it, on one line and not far away."""
     before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
     after = text[end : end + _NEAR].partition("\n")[0]
-    return any(
-        (before.endswith(quote) and quote in after) or (after.startswith(quote) and quote in before) for quote in "'\""
-    )
+    return any(_is_between(quote, before, after) for quote in "'\"")
+
+
+def _is_between(quote: str, before: str, after: str) -> bool:
+    opens, closes = len(before) - len(before.rstrip(quote)), len(after) - len(after.lstrip(quote))
+    if opens and opens == closes:
+        return True
+    # A quote that touches it may be another's end or start, as in `'x'</think>'''doc'''`.
+    inside = _CONTRACTION.sub("", before).count(quote) % 2 == 1
+    return inside and bool((opens and quote in after) or closes)
 
 
 def _fenced(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
