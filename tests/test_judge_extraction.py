@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rlvr.judge.extraction import Extraction, extract
 
 F = "def f(x):\n    return x\n"
+T = "def test_f(x):\n    return x\n"
 
 CASES = {
     "fence": (f"Sure!\n```python\n{F}```\nBye.", F, "fence"),
@@ -31,6 +32,16 @@ CASES = {
     "thinking": (f"<think>```python\n1/0\n```</think>\n```python\n{F}```", F, "thinking+fence"),
     "thinking opened by the prompt": (f"hm, def g(): 1\n</think>\n{F}", "\n" + F, "thinking+bare"),
     "tests after it": (f"```python\n{F}```\nTests:\n```python\ndef test_f():\n    assert f(1) == 1\n```", F, "fence"),
+    "a program named as a test, an example after it": (
+        f"```python\n{T}```\n```python\nprint(test_f(1))\n```",
+        T,
+        "fence",
+    ),
+    "tests of a class, then an example": (
+        f"```python\n{F}```\n```python\nclass TestF:\n    x = f\n```\n```python\nf(1)\n```",
+        F,
+        "fence",
+    ),
     "marks that it prints": (
         "```python\ndef f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n```",
         "def f(x):\n    return '[DONE] ' + x + '[BEGIN]'\n",
@@ -41,6 +52,18 @@ CASES = {
         'def f(x):\n    return x.split("</think>")[-1].split("<think>")\n',
         "thinking+fence",
     ),
+    "quotes on both sides of a tag": (
+        f"<think>I don't say 'x'</think>'''doc'''\n{F}",
+        f"'''doc'''\n{F}",
+        "thinking+bare",
+    ),
+    "quotes on both sides of a mark": ("[BEGIN]f = 'a' == 'b'[DONE] and 'c'", "f = 'a' == 'b'", "begin_done+bare"),
+    "a tag in a longer text": (
+        "def f(x):\n    return '' if x else 'no </think>', 'a', \"[DONE] it's over\"\n",
+        "def f(x):\n    return '' if x else 'no </think>', 'a', \"[DONE] it's over\"\n",
+        "bare",
+    ),
+    "a tag in quotes in the thoughts": (f"I don't say '</think>' here\n</think>\n{F}", "\n" + F, "thinking+bare"),
     "bare": (F, F, "bare"),
     "bare body": ('    if s == "":\n        return 0\n', '    if s == "":\n        return 0\n', "bare"),
     "windows and a byte-order mark": ("\ufeff" + F.replace("\n", "\r\n"), F, "bare"),
@@ -128,7 +151,7 @@ def test_what_was_extracted_extracts_as_itself(code):
 
 
 @pytest.mark.parametrize(
-    "unit", ["`", "```\n", "<think>", "[BEGIN]", " ", "\n", "if :#", "def f(", "x", "``` ", "a```\n"]
+    "unit", ["`", "```\n", "<think>", "'<think>", "[BEGIN]", " ", "\n", "if :#", "def f(", "x", "``` ", "a```\n"]
 )
 def test_long_text_takes_linear_time(unit):
     """Half a million characters; a quadratic pattern would take minutes."""

@@ -162,6 +162,19 @@ def reference(tests: str, **more) -> dict:
     return {"style": "pytest", "tests": tests, "module": "solution", **more}
 
 
+@pytest.mark.parametrize(
+    "top",
+    [
+        "import solution as s",
+        "import importlib, solution\ns = importlib.import_module('solution')",
+        "from solution import make\ns = make()",
+    ],
+)
+def test_what_the_program_holds_is_its_own_under_any_name(top):
+    plan = assembly.plan(reference(f"{top}\ndef test():\n    s.found.append(1)\n"))
+    assert (plan.trust, "change what an object holds" in plan.why_shared) == ("shared", True)
+
+
 @pytest.fixture(scope="module")
 def sandbox():
     with Local(workers=1).open() as pool:

@@ -1102,8 +1102,17 @@ UNSPLITTABLE = {
     "import tempfile\nwith tempfile.TemporaryDirectory() as d:\n    assert f(d)": "share files (TemporaryDirectory)",
     "import warnings\nwith warnings.catch_warnings(record=True):\n    assert f()": "watch warnings",
     "import pickle\nassert pickle.dumps(f())": "pickle objects",
-    "if f:\n    import pandas as pd\nassert f(pd.DataFrame())": "use tables of pandas (pandas) (line 2)",
+    "if f:\n    import pandas as pd\nassert f(pd.DataFrame())": "import tables that do not cross (pandas) (line 2)",
     "r = f(1)\nr.children.append(2)": "change what an object holds (append) (line 2)",
+    "import sympy\nassert f()": "import formulas that do not cross (sympy) (line 1)",
+    "class T:\n    def t(self):\n        self.g = f()\n        self.g.rows.append(2)": "(append) (line 4)",
+    "class T:\n    @staticmethod\n    def t(g):\n        g.rows.append(2)\nT.t(f())": "(append) (line 4)",
+    "class T:\n    @f\n    def t(self):\n        self.rows.append(2)": "(append) (line 4)",
+    "class T:\n    def t(self):\n        self = f()\n        self.rows.append(2)": "(append) (line 4)",
+    "class T:\n    pass\ng = T()\ng = f()\ng.rows.append(2)": "(append) (line 5)",
+    "@f\nclass T:\n    pass\ng = T()\ng.rows.append(2)": "(append) (line 5)",
+    "import random\ng = random.choice([f()])\ng.rows.append(2)": "(append) (line 3)",
+    "def make():\n    return f()\ng = make()\ng.rows.append(2)": "(append) (line 4)",
     "g = f()\ng.rows[0][1] = 5": "change what an object holds (an item of an attribute) (line 2)",
 }
 
@@ -1124,6 +1133,11 @@ def test_what_two_processes_cannot_is_named_with_its_line(test):
         "import random\nrandom.seed(0)\nassert f(random.random())",
         "x, seen = f(), []\nseen.append(x)\nx.pop()\nx[3] = 4\nassert seen",
         "x = f()\nx.value = 3\nassert setattr(x, 'y', 1) is None",
+        "class R:\n    def __init__(self):\n        self.seen = []\n    def __call__(self, x):\n"
+        "        self.seen.append(x)\nr = R()\nf(r)\nr.seen.clear()",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.seen[0] = f(1)",
+        "import numpy as np\na = np.zeros(3, dtype=float)\na.T[0] = 1\nassert f(a)",
+        "from unittest.mock import Mock\nm = Mock()\nm.seen.append(1)\nassert f(m)",
         "assert open",
     ],
 )

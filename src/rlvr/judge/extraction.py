@@ -9,7 +9,8 @@ from rlvr.registry import unknown
 
 RULES = ("auto", "continuation", "thinking")
 _LONGEST = 4_000_000
-_NEAR = 120
+_NEAR = 1000
+_CONTRACTION = re.compile(r"(?<=\w)'(?=(?:s|t|m|d|re|ve|ll)\b(?!'))")
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^`\n]*$|(?<=[^\s`])[ \t]*(`{3,})(python|py)?[ \t]*$", re.MULTILINE
 )
@@ -17,6 +18,7 @@ _PYTHON = {"python", "py", "python3", "py3", "ipython", "python-repl", "sage"}
 _DEFINES = re.compile(
     r"^[ \t]*(?:(?:async[ \t]+)?def[ \t]+(?!test_)|class[ \t]+(?!Test[A-Z_]))\w|^\w+[ \t]*=[ \t]*lambda\b", re.MULTILINE
 )
+_DEFINES_ANY = re.compile(r"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+\w", re.MULTILINE)
 _STARTS = re.compile(
     r"(?:(?:async[ \t]+def|def|class)[ \t]+\w+|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w|try:|return\b|"
     r"print\(|#!|(?:for|while|with|if)\b.*:[ \t]*(?:#.*)?$|"
@@ -37,23 +39,23 @@ class _Wanted:
 
     tags: frozenset[str]
     """Of fenced blocks."""
-    best: re.Pattern[str]
-    """Found in the blocks that are preferred."""
+    best: tuple[re.Pattern[str], ...]
+    """The first of these that any block has is found in the blocks that are preferred."""
     starts: re.Pattern[str]
     starts_in_prose: re.Pattern[str]
 
 
-_FUNCTION = _Wanted(frozenset(_PYTHON), _DEFINES, _STARTS, _STARTS_IN_PROSE)
+_FUNCTION = _Wanted(frozenset(_PYTHON), (_DEFINES, _DEFINES_ANY), _STARTS, _STARTS_IN_PROSE)
 _PROGRAMS = {
     "python": _Wanted(
         frozenset(_PYTHON),
-        re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bos\.read\(0"),
+        (re.compile(r"\binput\b|\bstdin\b|\bopen\(0|\bos\.read\(0"),),
         re.compile(rf"{_STARTS.pattern}|[A-Za-z_]\w*(?:[ \t]*,[ \t]*\*?[A-Za-z_]\w*)+[ \t]*=[^=]", re.MULTILINE),
         _STARTS_IN_PROSE,
     ),
     "cpp": _Wanted(
         frozenset({"cpp", "c++", "cc", "cxx", "c", "cpp14", "cpp17", "cpp20", "cpp23"}),
-        re.compile(r"\bmain[ \t]*\("),
+        (re.compile(r"\bmain[ \t]*\("),),
         re.compile(
             r"#[ \t]*(?:include|define|pragma|ifdef|ifndef|if)\b|using[ \t]|import[ \t<]|int[ \t]|//|/\*|template\b"
         ),
@@ -61,7 +63,7 @@ _PROGRAMS = {
     ),
     "javascript": _Wanted(
         frozenset({"javascript", "js", "node", "nodejs", "node.js", "mjs", "cjs", "es6"}),
-        re.compile(r"\bstdin\b|\breadline\b|\breadFileSync\b"),
+        (re.compile(r"\bstdin\b|\breadline\b|\breadFileSync\b"),),
         re.compile(
             r"(?:const|let|var)[ \t\[{]|(?:async[ \t]+)?function\b|import[ \t{*\"']|class[ \t]|['\"]use strict|//|/\*|"
             r"process\.|require\(|console\.|\("
@@ -103,8 +105,9 @@ def extract(text: str, rule: str = "auto", program: str = "") -> Extraction:
     2. `begin_done`: between `[BEGIN]` and `[DONE]` where there are such marks; either may be missing.
     3. `fence`: of the fenced blocks marked as Python (of all unmarked ones where none is), the last that defines a
        function or class other than tests, since models repeat and correct themselves, and put tests and examples of
-       use after the program; the last one where none defines anything. `unclosed_fence`: the block ran to the end of
-       the text. `closing_fence`: text that starts as code before a lone fence, as when the prompt had opened it.
+       use after the program; else the last that defines any, since programs may be named as tests are; else the last.
+       `unclosed_fence`: the block ran to the end of the text. `closing_fence`: text that starts as code before a lone
+       fence, as when the prompt had opened it.
     4. `bare`: the whole text where it is a program, starts as one, or has the margin of a function's body;
        `bare_after_prose`: from the first line that defines or imports something.
     The rules that fired are joined by `+`, as in `thinking+fence`. A tag or mark in quotes is a text of the program.
@@ -164,12 +167,19 @@ def _cut_last(text: str, mark: str) -> tuple[str, str, str]:
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool:
-    """Whether a quote touches this on one side and has its like on the other, on the same line and not far away."""
+    """Whether this stands inside one pair of quotes that touches it, on one line and not far away."""
     before = text[max(0, start - _NEAR) : start].rpartition("\n")[2]
     after = text[end : end + _NEAR].partition("\n")[0]
-    return any(
-        (before.endswith(quote) and quote in after) or (after.startswith(quote) and quote in before) for quote in "'\""
-    )
+    return any(_is_between(quote, before, after) for quote in "'\"")
+
+
+def _is_between(quote: str, before: str, after: str) -> bool:
+    opens, closes = len(before) - len(before.rstrip(quote)), len(after) - len(after.lstrip(quote))
+    if opens and opens == closes:
+        return True
+    # A quote that touches it may be another's end or start, as in `'x'</think>'''doc'''`.
+    inside = _CONTRACTION.sub("", before).count(quote) % 2 == 1
+    return inside and bool((opens and quote in after) or closes)
 
 
 def _fenced(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
@@ -181,8 +191,8 @@ def _fenced(text: str, wanted: _Wanted, fired: list[str]) -> str | None:
     usable = marked or [block for block in blocks if not block.language]
     if not usable:
         return None
-    best = [block for block in usable if wanted.best.search(block.code)]
-    chosen = (best or usable)[-1]
+    better = ([block for block in usable if pattern.search(block.code)] for pattern in wanted.best)
+    chosen = next(filter(None, better), usable)[-1]
     fired.append("fence" if chosen.closed else "unclosed_fence")
     return chosen.code
 

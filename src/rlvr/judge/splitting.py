@@ -6,6 +6,8 @@ objects, derives classes from its classes, or changes or watches something of th
 """
 
 import ast
+import builtins
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -31,7 +33,7 @@ _CALLS = {
     "chdir": "change the folder", "NamedTemporaryFile": "share files", "TemporaryDirectory": "share files",
     "mkdtemp": "share files", "mkstemp": "share files",
 }  # fmt: skip
-_WHOLE = {"pandas": "use tables of pandas", "sympy": "use formulas of sympy"}
+_WHOLE = {"pandas": "import tables that do not cross", "sympy": "import formulas that do not cross"}
 """Packages whose objects are more than what crosses of them, so that both sides need the same ones."""
 _CHANGES = {
     "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "add", "discard", "update", "setdefault",
@@ -72,7 +74,8 @@ def obstacle(tree: ast.Module, names: set[str], module: str) -> str:
 
 
 def _obstacles(tree: ast.Module, names: set[str], module: str) -> Iterator[tuple[ast.AST, str]]:
-    ours = _modules(tree) - {module}
+    ours = _modules(tree) - names - {module}
+    own = _own(tree, names, ours, module)
     for node in nodes(tree):
         if isinstance(node, ast.ClassDef):
             for base in node.bases:
@@ -88,10 +91,10 @@ def _obstacles(tree: ast.Module, names: set[str], module: str) -> Iterator[tuple
             yield node, f"{_FIXTURES[node.arg]} ({node.arg})"
         elif isinstance(node, ast.Attribute):
             yield from _of_attribute(node, ours)
-        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and _is_held(node.value, ours):
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load) and _is_held(node.value, own):
             yield node, "change what an object holds (an item of an attribute)"
         elif isinstance(node, ast.Call):
-            yield from _of_call(node, ours, module)
+            yield from _of_call(node, ours, own, module)
 
 
 def _of_attribute(node: ast.Attribute, ours: set[str]) -> Iterator[tuple[ast.AST, str]]:
@@ -104,12 +107,12 @@ def _of_attribute(node: ast.Attribute, ours: set[str]) -> Iterator[tuple[ast.AST
         yield node, f"replace {owner}.{node.attr}"
 
 
-def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.AST, str]]:
+def _of_call(node: ast.Call, ours: set[str], own: set[ast.AST], module: str) -> Iterator[tuple[ast.AST, str]]:
     """Calls by which tests replace something (`patch`, `patch.object`, `monkeypatch.setattr`), or share the world."""
     last = getattr(node.func, "attr", getattr(node.func, "id", ""))
     owner = getattr(node.func, "value", None)
     patching = "patch" in (getattr(owner, "attr", ""), getattr(owner, "id", ""))
-    if last in _CHANGES and owner is not None and _is_held(owner, ours):
+    if last in _CHANGES and owner is not None and _is_held(owner, own):
         yield node, f"change what an object holds ({last})"
     elif last in _CALLS:
         yield node, f"{_CALLS[last]} ({last})"
@@ -134,11 +137,85 @@ def _of_call(node: ast.Call, ours: set[str], module: str) -> Iterator[tuple[ast.
         yield node, "replace what is in a dict (patch.dict)"
 
 
-def _is_held(node: ast.expr, ours: set[str]) -> bool:
+def _is_held(node: ast.expr, own: set[ast.AST]) -> bool:
     """Whether this may be a container that an object of the program holds, of which the tests have a copy."""
     while isinstance(node, ast.Subscript):
         node = node.value
-    return isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in ours)
+    return isinstance(node, ast.Attribute) and node.value not in own
+
+
+def _own(tree: ast.Module, names: set[str], ours: set[str], module: str) -> set[ast.AST]:
+    """Where names stand for what is surely the tests' own: modules, `self`, and what is made of nothing of the program.
+
+    ours: the names of modules.
+    """
+    bound, found, classes = _bound(nodes(tree)), set(), set()
+    for node in nodes(tree):
+        if isinstance(node, ast.ClassDef) and not _read(*node.decorator_list, *node.bases, *node.keywords) & names:
+            classes |= {node.name} if bound[node.name] == 1 else set()
+            for method in node.body:
+                found |= _self(method, names)
+    imported = _imported(tree, module)
+    sources = (classes | {name for name in imported if imported[name] == bound[name]}) - names
+    plain = {name for name, value in vars(builtins).items() if isinstance(value, type) and not bound[name]} - names
+    made = Counter(
+        node.targets[0].id
+        for node in nodes(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.targets[0], ast.Name)
+        and len(node.targets) == 1
+        and _read(node.value.func) <= sources
+        and _read(node.value) <= sources | plain
+        and not (module and module in ast.dump(node.value))  # import_module("solution")
+    )
+    whole = ours | {name for name in made if made[name] == bound[name] and name not in names}
+    return found | {node for node in nodes(tree) if isinstance(node, ast.Name) and node.id in whole}
+
+
+def _self(method: ast.stmt, names: set[str]) -> set[ast.AST]:
+    """Where a method names its first parameter, if it is always that."""
+    if not isinstance(method, ast.FunctionDef) or _read(*method.decorator_list) & (names | {"staticmethod"}):
+        return set()
+    first = next((each.arg for each in [*method.args.posonlyargs, *method.args.args]), "")
+    if _bound(ast.walk(method))[first] != 1:
+        return set()
+    return {node for node in ast.walk(method) if isinstance(node, ast.Name) and node.id == first}
+
+
+def _read(*parts: ast.AST) -> set[str]:
+    """Names that these read and do not bind themselves."""
+    found = [node for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)]
+    return {node.id for node in found if isinstance(node.ctx, ast.Load)} - {
+        node.id for node in found if isinstance(node.ctx, ast.Store)
+    }
+
+
+def _bound(walked: Iterable[ast.AST]) -> Counter[str]:
+    """How often each name is bound, by whatever statement."""
+    found: Counter[str] = Counter()
+    for node in walked:
+        if isinstance(node, ast.Name):
+            found[node.id] += not isinstance(node.ctx, ast.Load)
+        elif isinstance(node, ast.alias):
+            found[node.asname or node.name.partition(".")[0]] += 1
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            found.update(node.names)
+        elif not isinstance(node, ast.keyword):  # functions, classes, parameters, handlers, patterns
+            fields = (getattr(node, field, None) for field in ("name", "arg", "rest"))
+            found.update(name for name in fields if isinstance(name, str))
+    return found
+
+
+def _imported(tree: ast.Module, module: str) -> Counter[str]:
+    """How often each name is imported from elsewhere than the program."""
+    return Counter(
+        alias.asname or alias.name.partition(".")[0]
+        for node in nodes(tree)
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
+        for alias in node.names
+        if module not in (alias.name, getattr(node, "module", None))
+    )
 
 
 def _writes(argument: ast.expr) -> bool:
