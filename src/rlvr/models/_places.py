@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr.storage import is_remote, remote
+from rlvr.storage import filesystem_of, is_remote
 
 CONFIGS = ("config.json", "adapter_config.json")
 """Either makes a folder a model's: a whole one's, or an adapter's."""
@@ -80,7 +80,7 @@ def _checkpoint(inner: str) -> str:
 
 def _copied(path: str) -> Place:
     """A local copy of a remote folder or file, under a name that changes with what is there."""
-    filesystem, root = remote(path)
+    filesystem, root = filesystem_of(path)
     found = {str(name): facts for name, facts in filesystem.find(root, detail=True).items()}
     if not found:
         raise FileNotFoundError(f"no model at {path}: nothing is there")
