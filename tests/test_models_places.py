@@ -66,7 +66,26 @@ def test_of_a_run_that_compared_its_checkpoints_the_best_is_loaded_and_told(tiny
         last = models.load(f"{path}/checkpoints/step_4")
         assert (last.fingerprint(), last.checkpoint) == (tiny(seed=4).fingerprint(), "")
     shutil.rmtree(run / "checkpoints" / "step_2")
-    assert models.load(str(run)).checkpoint == f"{run} is a run, of which checkpoints/step_4 is taken, the newest"
+    assert models.load(str(run)).checkpoint == (
+        f"{run} is a run, of which checkpoints/step_4 is taken, the newest; its best, step_2, is gone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("[]", "holds a list, not the facts of a run"),
+        ('{"be', "not JSON: Unterminated string .*"),
+        ("\xff", "not JSON: .*"),
+        ('{"best": {"metric": "loss"}}', 'best needs a metric, a value and a checkpoint, and is {"metric": "loss"}'),
+        ('{"best": "step_2"}', 'best needs a metric, a value and a checkpoint, and is "step_2"'),
+    ],
+)
+def test_a_run_whose_facts_are_none_is_refused_by_the_name_of_their_file(tiny, tmp_path, text, wrong):
+    models.save(tiny(), tmp_path / "checkpoints" / "step_2" / "model", {})
+    (tmp_path / "run.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match=f"^{tmp_path}/run.json: {wrong}$"):
+        models.load(str(tmp_path))
 
 
 def test_a_damaged_or_incomplete_checkpoint_is_refused(tiny, tmp_path):

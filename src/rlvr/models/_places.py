@@ -39,7 +39,7 @@ def find(path: str) -> Place:
     """The weights in a model's folder, a checkpoint or a run; what is no path here is taken for a hub id.
 
     Of a run that compared its checkpoints by a metric the best is taken, else the newest. Raises `FileNotFoundError`
-    where a folder holds no model.
+    where a folder holds no model, and `ValueError` where its `run.json` is none.
     """
     if is_remote(path):
         return _copied(path)
@@ -66,12 +66,29 @@ def _inside(names: Collection[str], path: str, run: Callable[[], bytes]) -> tupl
     if not steps:
         raise FileNotFoundError(f"{path} holds no model: neither a config.json, nor checkpoints/step_N as a run has")
     newest = steps[max(steps)]
-    best: Any = json.loads(run()).get("best") if RUN in names else None
+    best = _best(run, f"{path.rstrip('/')}/{RUN}") if RUN in names else None
     if best is None or (chosen := f"{best['checkpoint']}/model/") not in steps.values():
-        return newest, f"{path} is a run, of which {_checkpoint(newest)} is taken, the newest"
+        gone = "" if best is None else f"; its best, {best['checkpoint'].rpartition('/')[2]}, is gone"
+        return newest, f"{path} is a run, of which {_checkpoint(newest)} is taken, the newest{gone}"
     value = f"the best by {best['metric']} ({best['value']:.4g})"
     last = "" if chosen == newest else f"; the newest is {_checkpoint(newest)}"
     return chosen, f"{path} is a run, of which {_checkpoint(chosen)} is taken, {value}{last}"
+
+
+def _best(run: Callable[[], bytes], file: str) -> dict[str, Any] | None:
+    """What a run says of its best checkpoint; None where it compared none. Raises `ValueError` that names the file."""
+    try:
+        facts = json.loads(run())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file}: not JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{file}: holds a {type(facts).__name__}, not the facts of a run")
+    if (best := facts.get("best")) is None:
+        return None
+    kinds = {"metric": str, "value": int | float, "checkpoint": str}
+    if not isinstance(best, dict) or not all(isinstance(best.get(key), kind) for key, kind in kinds.items()):
+        raise ValueError(f"{file}: best needs a metric, a value and a checkpoint, and is {json.dumps(best)}")
+    return best
 
 
 def _checkpoint(inner: str) -> str:
