@@ -103,9 +103,12 @@ def padded(completion):
     return (0.0,) * len(completion.prompt_tokens) + completion.logprobs
 
 
-def test_half_precision_copies_no_weight_twice(tiny):
-    """While one batch is decoded. Copies for every token would take most of the time."""
+@pytest.mark.parametrize("frozen", [False, True])
+def test_half_precision_copies_no_weight_twice(tiny, frozen):
+    """While one batch is decoded, be it learned or frozen. Copies for every token would take most of the time."""
     model, copied = replace(tiny(), precision="bfloat16"), Counter()
+    model.network.model.layers.requires_grad_(not frozen)
+    learn = [p.requires_grad for p in model.network.parameters()]
 
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -117,6 +120,7 @@ def test_half_precision_copies_no_weight_twice(tiny):
         complete(model, [request("a", PROMPTS[0], (0,), 20)])
     matrices = [layer.mlp.up_proj.weight.data_ptr() for layer in model.network.model.layers]
     assert [copied[matrix] for matrix in matrices] == [1, 1]
+    assert [p.requires_grad for p in model.network.parameters()] == learn
 
 
 def test_greedy_takes_the_most_likely_token_whatever_the_seed(tiny):

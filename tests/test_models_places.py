@@ -39,6 +39,7 @@ def test_a_remote_model_or_run_is_copied_once_and_again_when_it_changes(tiny, tm
     path = remote.put(tmp_path / "run", "bucket/run")
     for _ in range(2):
         assert models.load(path).fingerprint() == tiny(seed=10).fingerprint()
+    models.load(f"{path}/checkpoints/step_10")
     copies = list(remote.cache.iterdir())
     assert len(copies) == 1
     assert not list(copies[0].rglob("optimizers.pt")), "only the model is copied"
@@ -66,7 +67,26 @@ def test_of_a_run_that_compared_its_checkpoints_the_best_is_loaded_and_told(tiny
         last = models.load(f"{path}/checkpoints/step_4")
         assert (last.fingerprint(), last.checkpoint) == (tiny(seed=4).fingerprint(), "")
     shutil.rmtree(run / "checkpoints" / "step_2")
-    assert models.load(str(run)).checkpoint == f"{run} is a run, of which checkpoints/step_4 is taken, the newest"
+    assert models.load(str(run)).checkpoint == (
+        f"{run} is a run, of which checkpoints/step_4 is taken, the newest; its best, step_2, is gone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("[]", "holds a list, not the facts of a run"),
+        ('{"be', "not JSON: Unterminated string .*"),
+        ("\xff", "not JSON: .*"),
+        ('{"best": {"metric": "loss"}}', 'best needs a metric, a value and a checkpoint, and is {"metric": "loss"}'),
+        ('{"best": "step_2"}', 'best needs a metric, a value and a checkpoint, and is "step_2"'),
+    ],
+)
+def test_a_run_whose_facts_are_none_is_refused_by_the_name_of_their_file(tiny, tmp_path, text, wrong):
+    models.save(tiny(), tmp_path / "checkpoints" / "step_2" / "model", {})
+    (tmp_path / "run.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match=f"^{tmp_path}/run.json: {wrong}$"):
+        models.load(str(tmp_path))
 
 
 def test_a_damaged_or_incomplete_checkpoint_is_refused(tiny, tmp_path):
@@ -125,8 +145,7 @@ def test_what_does_not_match_is_told_and_left_as_it_was(tiny, tmp_path):
         models.start(section, None, texts, 5, tmp_path / "none", told.append)
     assert "weights matched" in told[0]
     assert "of shape" in told[0]
-    assert told[1] == f"{tmp_path / 'run'} is a run, of which checkpoints/step_4 is taken, the newest"
-    assert told[2].startswith(f"init_checkpoint {tmp_path / 'run'}: ")
+    assert told[1].startswith(f"init_checkpoint {tmp_path / 'run'}: ")
     found = models.initialise(mine.network, str(tmp_path / "x.pt"))
     assert all("layers.2." in name for name in found.unexpected)
     assert {name.split(".")[-2] for name in found.wrong_shape} == {"up_proj", "gate_proj", "down_proj"}

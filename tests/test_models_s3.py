@@ -73,7 +73,7 @@ def bucket(tmp_path, monkeypatch):
     def put(folder, name):
         files = [path for path in folder.rglob("*") if path.is_file()]
         Bucket.objects |= {f"{name}/{path.relative_to(folder)}": path.read_bytes() for path in files}
-        storage.remote(f"s3://bucket/{name}")[0].invalidate_cache()
+        storage.filesystem_of(f"s3://bucket/{name}")[0].invalidate_cache()
         return f"s3://bucket/{name}"
 
     yield put

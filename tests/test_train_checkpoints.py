@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 import torch
+from conftest import architecture
 from training import (
     GRPO,
     SFT,
@@ -237,6 +238,40 @@ def test_a_checkpoint_of_another_recipe_is_refused_with_the_difference(recipe, d
         train(asked, tmp_path / "run", display, resume=True)
     assert "-  lr: 0.005" in str(error.value)
     assert "+  lr: 0.25" in str(error.value)
+
+
+def test_a_resumed_run_begins_where_it_began_though_its_model_has_a_better_checkpoint_now(
+    recipe, display, tmp_path, warm
+):
+    """What it is compared with is the start, so another start would be another loss."""
+    given = tmp_path / "given"
+    shutil.copytree(warm, given)
+    asked = recipe(GRPO, f"model.path={given}", "objective.beta=0.5")
+    train(asked, tmp_path / "whole", display)
+    assert facts(tmp_path / "whole")["began_from"] == "checkpoints/step_120"
+    assert f"{given} is a run, of which checkpoints/step_120 is taken" in (tmp_path / "whole" / "log.txt").read_text()
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut" / "checkpoints" / "step_4")
+    models.save(models.load(str(tmp_path / "whole")), given / "checkpoints" / "step_200" / "model", {})
+    train(asked, tmp_path / "cut", display, resume=True)
+    assert_equal_records(tmp_path / "cut", tmp_path / "whole")
+    shutil.rmtree(given / "checkpoints" / "step_120")
+    gone = r"cut began from checkpoints/step_120 of .*given, which is gone; .*given is checkpoints/step_200 today"
+    with pytest.raises(FileNotFoundError, match=gone):
+        train(asked, tmp_path / "cut", display, resume=True)
+
+
+def test_weights_of_a_run_for_an_architecture_are_those_it_began_with_too(recipe, display, tmp_path, tiny):
+    for step in (2, 9):
+        models.save(tiny(seed=step), tmp_path / "given" / "checkpoints" / f"step_{step}" / "model", {})
+    model = {"architecture": architecture("llama"), "tokenizer": {"vocab_size": 300}}
+    model["init_checkpoint"] = str(tmp_path / "given")
+    asked = recipe({**SFT, "model": model}, "steps=1")
+    train(asked, tmp_path / "run", display)
+    assert facts(tmp_path / "run")["began_from"] == "checkpoints/step_9"
+    (tmp_path / "given" / "checkpoints" / "step_9").rename(tmp_path / "aside")
+    with pytest.raises(FileNotFoundError, match=r"began from checkpoints/step_9 .* is checkpoints/step_2 today"):
+        train(asked, tmp_path / "run", display, resume=True)
 
 
 @pytest.fixture(scope="module")

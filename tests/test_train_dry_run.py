@@ -82,7 +82,10 @@ def test_a_tokenizer_and_weights_for_an_architecture_that_are_not_here_are_missi
 
 def test_of_a_run_as_the_model_it_says_which_checkpoint_would_be_taken(recipe, warm):
     told = comments(describe(recipe(GRPO)))
-    assert f"# model    {warm} is a run, of which checkpoints/step_120 is taken, the newest" in told
+    taken = f"# model    {warm} is a run, of which checkpoints/step_120 is taken, the newest"
+    assert taken in told
+    model = {"architecture": architecture("llama"), "tokenizer": {"vocab_size": 300}, "init_checkpoint": str(warm)}
+    assert taken in comments(describe(recipe({**SFT, "model": model})))
 
 
 def test_an_adapter_of_a_run_that_has_moved_is_counted_by_the_base_that_moved_with_it(recipe, tiny, tmp_path):

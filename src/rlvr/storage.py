@@ -24,13 +24,13 @@ def is_remote(path: str | Path) -> bool:
 
 def exists(path: str | Path) -> bool:
     if is_remote(path):
-        return remote(path)[0].exists(str(path))
+        return filesystem_of(path)[0].exists(str(path))
     return Path(path).exists()
 
 
 def is_folder(path: str | Path) -> bool:
     if is_remote(path):
-        return remote(path)[0].isdir(str(path))
+        return filesystem_of(path)[0].isdir(str(path))
     return Path(path).is_dir()
 
 
@@ -44,7 +44,7 @@ def open_bytes(path: str | Path) -> IO[bytes]:
         raise FileNotFoundError(f"no file {path}{where}")
     if is_folder(path):
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
-    raw: Any = remote(path)[0].open(str(path), "rb") if is_remote(path) else io.FileIO(path)
+    raw: Any = filesystem_of(path)[0].open(str(path), "rb") if is_remote(path) else io.FileIO(path)
     file = io.BufferedReader(raw)
     packed = file.peek(2)[:2] == b"\x1f\x8b"
     return cast("IO[bytes]", _Unpacked(file) if packed else file)
@@ -171,7 +171,7 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write beside its place and move it there; remote files are written in one request."""
     if is_remote(path):
-        with remote(path)[0].open(str(path), "wb") as file:
+        with filesystem_of(path)[0].open(str(path), "wb") as file:
             file.write(data)
         return
     path = Path(os.path.realpath(path))
@@ -191,7 +191,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
 
 
-def remote(path: str | Path) -> tuple[Any, str]:
+def filesystem_of(path: str | Path) -> tuple[Any, str]:
     """fsspec's filesystem of a remote path, and the path in it. Raises `LookupError` where its package is missing."""
     import fsspec
 

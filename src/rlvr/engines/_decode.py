@@ -35,12 +35,18 @@ def decode(model: Model, requests: Sequence[Request], version: int) -> list[list
     """Complete the requests, which share one `Sampling`. Returns one list of completions for each request."""
     samples = [[_Sample(request, _draws(seed, request.max_tokens)) for seed in request.seeds] for request in requests]
     was_training = model.network.training
+    # Autocast keeps the half copies only of weights that learn; inference_mode would keep none.
+    frozen = [p for p in model.network.parameters() if p.is_floating_point() and not p.requires_grad]
     model.network.eval()
     try:
-        # Around all tokens: while it is open the weights are kept in half precision, which inference_mode prevents.
+        for weight in frozen:
+            weight.requires_grad_(True)
+        # Around all tokens: while it is open each weight is copied once.
         with autocast(model.device.type, model.precision):
             _fill(model, requests, samples)
     finally:
+        for weight in frozen:
+            weight.requires_grad_(False)
         model.network.train(was_training)
     return [[_completion(model, sample, version) for sample in group] for group in samples]
 

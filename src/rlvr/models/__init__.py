@@ -3,6 +3,7 @@
 from rlvr.models._adapters import merged
 from rlvr.models._initial import Matched, initialise
 from rlvr.models._loading import build, load, start, whole
+from rlvr.models._places import find
 from rlvr.models._precision import autocast, is_half
 from rlvr.models._process import quiet, use_threads
 from rlvr.models._saving import restore, save
@@ -16,6 +17,7 @@ __all__ = [
     "Row",
     "autocast",
     "build",
+    "find",
     "initialise",
     "is_half",
     "load",

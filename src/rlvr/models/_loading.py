@@ -89,16 +89,13 @@ def start(
     """The model that a run starts from, as the recipe's section says, with everything that does not learn frozen.
 
     path: the model of `section.recipe` once it is trained, else `section.path`. texts: for a tokenizer. own: the folder
-    for the base of an adapter that is found nowhere else. tell: is given sentences about which checkpoint of a run was
-    taken, and about `init_checkpoint`.
+    for the base of an adapter that is found nowhere else. tell: is given a sentence about `init_checkpoint`.
     """
     # Small updates vanish in bfloat16 weights, so what learns is float32 unless the recipe says otherwise.
     auto = "float32" if section.lora is None or path is None else "auto"
     dtype = auto if section.dtype == "auto" else section.dtype
     if path is not None:
         model = load(path, dtype, lora=section.lora, attention=section.attention)
-        if model.checkpoint:
-            tell(model.checkpoint)
     else:
         assert section.architecture is not None
         assert section.tokenizer is not None
@@ -106,8 +103,6 @@ def start(
         tokenizer = load_tokenizer(given.path) if given.path else train_tokenizer(texts, given.vocab_size)
         model = build(section.architecture, tokenizer, seed, dtype, section.attention)
         if section.init_checkpoint is not None:
-            if taken := _places.find(section.init_checkpoint).checkpoint:
-                tell(taken)
             tell(f"init_checkpoint {section.init_checkpoint}: {initialise(model.network, section.init_checkpoint)}")
         # Drawn on the CPU: a seed gives the same weights whatever they are trained on.
         model.network.to(_device())

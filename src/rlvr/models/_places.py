@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlvr.storage import is_remote, remote
+from rlvr.storage import filesystem_of, is_remote
 
 CONFIGS = ("config.json", "adapter_config.json")
 """Either makes a folder a model's: a whole one's, or an adapter's."""
@@ -29,6 +29,8 @@ class Place:
     """An absolute path, an `s3://` path or a hub id, by which the same files are found again."""
     checkpoint: str = ""
     """Which of a run was taken, and why: a sentence; empty where the path says it itself."""
+    taken: str = ""
+    """That checkpoint as a path in the run, such as checkpoints/step_4; empty as well."""
 
     @property
     def is_adapter(self) -> bool:
@@ -39,7 +41,7 @@ def find(path: str) -> Place:
     """The weights in a model's folder, a checkpoint or a run; what is no path here is taken for a hub id.
 
     Of a run that compared its checkpoints by a metric the best is taken, else the newest. Raises `FileNotFoundError`
-    where a folder holds no model.
+    where a folder holds no model, and `ValueError` where its `run.json` is none.
     """
     if is_remote(path):
         return _copied(path)
@@ -50,7 +52,7 @@ def find(path: str) -> Place:
     names = {found.relative_to(local).as_posix() for level in levels for found in local.glob(level)}
     inner, checkpoint = _inside(names, path, lambda: (local / RUN).read_bytes())
     folder = (local / inner).resolve()
-    return Place(str(folder), str(folder), checkpoint)
+    return Place(str(folder), str(folder), checkpoint, _checkpoint(inner) if checkpoint else "")
 
 
 def _inside(names: Collection[str], path: str, run: Callable[[], bytes]) -> tuple[str, str]:
@@ -66,12 +68,29 @@ def _inside(names: Collection[str], path: str, run: Callable[[], bytes]) -> tupl
     if not steps:
         raise FileNotFoundError(f"{path} holds no model: neither a config.json, nor checkpoints/step_N as a run has")
     newest = steps[max(steps)]
-    best: Any = json.loads(run()).get("best") if RUN in names else None
+    best = _best(run, f"{path.rstrip('/')}/{RUN}") if RUN in names else None
     if best is None or (chosen := f"{best['checkpoint']}/model/") not in steps.values():
-        return newest, f"{path} is a run, of which {_checkpoint(newest)} is taken, the newest"
+        gone = "" if best is None else f"; its best, {best['checkpoint'].rpartition('/')[2]}, is gone"
+        return newest, f"{path} is a run, of which {_checkpoint(newest)} is taken, the newest{gone}"
     value = f"the best by {best['metric']} ({best['value']:.4g})"
     last = "" if chosen == newest else f"; the newest is {_checkpoint(newest)}"
     return chosen, f"{path} is a run, of which {_checkpoint(chosen)} is taken, {value}{last}"
+
+
+def _best(run: Callable[[], bytes], file: str) -> dict[str, Any] | None:
+    """What a run says of its best checkpoint; None where it compared none. Raises `ValueError` that names the file."""
+    try:
+        facts = json.loads(run())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file}: not JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{file}: holds a {type(facts).__name__}, not the facts of a run")
+    if (best := facts.get("best")) is None:
+        return None
+    kinds = {"metric": str, "value": int | float, "checkpoint": str}
+    if not isinstance(best, dict) or not all(isinstance(best.get(key), kind) for key, kind in kinds.items()):
+        raise ValueError(f"{file}: best needs a metric, a value and a checkpoint, and is {json.dumps(best)}")
+    return best
 
 
 def _checkpoint(inner: str) -> str:
@@ -80,27 +99,29 @@ def _checkpoint(inner: str) -> str:
 
 def _copied(path: str) -> Place:
     """A local copy of a remote folder or file, under a name that changes with what is there."""
-    filesystem, root = remote(path)
-    found = {str(name): facts for name, facts in filesystem.find(root, detail=True).items()}
+    filesystem, root = filesystem_of(path)
+    found = {str(file): facts for file, facts in filesystem.find(root, detail=True).items()}
     if not found:
         raise FileNotFoundError(f"no model at {path}: nothing is there")
     if list(found) == [root]:
-        inner, checkpoint = "", ""
+        name, checkpoint, taken = path, "", ""
         wanted = {os.path.basename(root): root}
     else:
-        inside = {name[len(root) :].strip("/"): name for name in found}
+        inside = {file[len(root) :].strip("/"): file for file in found}
         inner, checkpoint = _inside(inside.keys(), path, lambda: filesystem.cat_file(inside[RUN]))
-        wanted = {name[len(inner) :]: inside[name] for name in sorted(inside) if name.startswith(inner)}
-    marks = [[name, *_version(found[there])] for name, there in wanted.items()]
-    key = hashlib.sha256(json.dumps([path, inner, marks], default=str).encode()).hexdigest()[:32]
+        name, taken = f"{path.rstrip('/')}/{inner}".rstrip("/"), _checkpoint(inner) if checkpoint else ""
+        wanted = {file[len(inner) :]: inside[file] for file in sorted(inside) if file.startswith(inner)}
+    marks = [[file, *_version(found[there])] for file, there in wanted.items()]
+    # Not by the path: a run and its checkpoint are one copy.
+    key = hashlib.sha256(json.dumps([name, marks], default=str).encode()).hexdigest()[:32]
     folder = _cache() / key
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = tempfile.mkdtemp(dir=folder.parent, prefix=f".{key}.")
         try:
-            for name, there in wanted.items():
-                (Path(aside) / name).parent.mkdir(parents=True, exist_ok=True)
-                filesystem.get_file(there, str(Path(aside) / name))
+            for file, there in wanted.items():
+                (Path(aside) / file).parent.mkdir(parents=True, exist_ok=True)
+                filesystem.get_file(there, str(Path(aside) / file))
             os.replace(aside, folder)
         except OSError:
             # Another process may have been faster; what it has is the same.
@@ -109,8 +130,8 @@ def _copied(path: str) -> Place:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     if list(found) == [root]:
-        return Place(str(folder / os.path.basename(root)), path)
-    return Place(str(folder), f"{path.rstrip('/')}/{inner}".rstrip("/"), checkpoint)
+        return Place(str(folder / os.path.basename(root)), name)
+    return Place(str(folder), name, checkpoint, taken)
 
 
 def _version(facts: dict[str, object]) -> list[object]:

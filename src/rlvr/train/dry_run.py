@@ -46,7 +46,7 @@ def describe(recipe: TrainRecipe) -> str:
     found = shape(recipe.model)
     lines = [resolved(recipe).rstrip(), ""]
     lines += _named("run", _arithmetic(recipe, parts))
-    if start.path is not None and (taken := places.checkpoint(start.path)):
+    if (given := start.path or start.init_checkpoint) and (taken := places.checkpoint(given)):
         lines += _named("model", [taken])
     guess = None if found is None else forecast(recipe, parts, found)
     if found is None or guess is None:

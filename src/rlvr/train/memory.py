@@ -15,8 +15,8 @@ KV cache       S (prompt + answer) L 2 k b for S sequences decoded at once, as i
 adapter        4 A with model.lora, A = L r (in + out) over its matrices; it alone learns, so gradients are 4 A and the
                optimizer 8 A, and b of the frozen weights is 2 on a GPU, or 0.55 in 4 bits
 
-Learning needs all but the KV cache at once; sampling needs weights, optimizer, reference and KV cache. The greater is
-the peak. Several devices share all that is made of N.
+Learning needs all but the KV cache at once; sampling needs weights, half copies, adapter, optimizer, reference and KV
+cache. The greater is the peak. Several devices share all that is made of N.
 """
 
 import re

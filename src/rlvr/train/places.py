@@ -90,8 +90,8 @@ def _absent_on_hub(what: str, name: str) -> str:
 
 
 def checkpoint(path: str) -> str:
-    """Which checkpoint of a run here would be the start; empty where the path is none, or says it."""
+    """Which checkpoint of a run here would be the start; empty where the path is none, or says it, or is remote."""
     try:
-        return "" if is_remote(path) else models.whole(path).checkpoint
+        return "" if is_remote(path) else models.find(path).checkpoint
     except (OSError, ValueError):
         return ""

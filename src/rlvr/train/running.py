@@ -1,7 +1,7 @@
 """From a recipe to a run that has ended: opens what it needs, starts its model, and leaves nothing open behind it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from errno import EDQUOT, ENOSPC
@@ -15,7 +15,7 @@ from rlvr.progress import Display
 from rlvr.records import Json
 from rlvr.run import Run, RunStoppedError
 from rlvr.sandboxes import Sandbox
-from rlvr.storage import is_remote
+from rlvr.storage import exists, is_remote
 from rlvr.tasks import texts_of
 from rlvr.train import devices
 from rlvr.train.dry_run import forecast
@@ -148,8 +148,35 @@ def _start(
         display.say(sentence)
         run.log(sentence)
 
+    if path is not None:
+        path = _taken(run, path, tell)
+    elif section.init_checkpoint is not None:
+        section = section.model_copy(update={"init_checkpoint": _taken(run, section.init_checkpoint, tell)})
     model = models.start(section, path, texts, recipe.seed, run.path / "base", tell)
     return replace(model, precision=recipe.compute.precision)
+
+
+def _taken(run: Run, given: str, tell: Callable[[str], None]) -> str:
+    """Where to begin: of a run that is given as the model, at the checkpoint that was taken when this run was new.
+
+    The other may have found a better one since, and a resumed run must compare with the same reference. Raises
+    `FileNotFoundError` where that checkpoint is gone.
+    """
+    began = ranks.agreed(run.facts.get("began_from"))
+    if began is None:
+        place = models.find(given)
+        began = ranks.agreed(place.taken)
+        if not began:
+            return given
+        tell(place.checkpoint)
+        run.note(began_from=began)
+    elif not exists(f"{given.rstrip('/')}/{began}"):
+        today = models.find(given).taken or "no run"
+        raise FileNotFoundError(
+            f"{run.path} began from {began} of {given}, which is gone; {given} is {today} today, another start: put "
+            f"{began} back to resume, or begin a new run"
+        )
+    return f"{given.rstrip('/')}/{began}"
 
 
 def _unmarked(recipe: TrainRecipe) -> str:
