@@ -133,3 +133,17 @@ def test_values_after_one_option_become_options_of_their_own(ks, seeds):
 
 def test_the_version_is_told(rlvr) -> None:
     assert rlvr("--version") == (0, f"rlvr {__version__}\n", "")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(rlvr, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, _, err = rlvr("tasks", "programs:train", "--limit", 1, "--out", tmp_path / "file" / "T.jsonl")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert err.startswith("rlvr: ")
+    assert str(tmp_path / "file") in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_one_sentence_and_exit_code_1(rlvr):
+    code, _, err = rlvr("tasks", "programs:train", "--limit", 1, "--out", "/dev/full")
+    assert (code, err) == (1, "rlvr: [Errno 28] No space left on device\n")

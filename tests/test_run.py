@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlvr import run as room
-from rlvr.run import Run
+from rlvr.run import Run, alone
 
 CONFIG = "command: train\nsteps: 10\nlr: 0.1\n"
 
@@ -209,3 +209,20 @@ def test_texts_that_no_encoding_takes_can_be_stored(tmp_path):
     run.rollouts([{"text": "\ud800 \0 \u2028 é"}])
     lines = (run.path / "traces/rollouts.jsonl").read_text(encoding="utf-8").split("\n")
     assert json.loads(lines[0])["text"] == "\ud800 \0 \u2028 é"
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
+    code = "import sys\nfrom pathlib import Path\nfrom rlvr.run import alone\n"
+    code += "with alone(Path(sys.argv[1])):\n    print('in', flush=True)\n    sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "in\n"
+    monkeypatch.setattr("rlvr.run._ENDING_S", 0.0)
+    with pytest.raises(FileExistsError, match=f"another process is training in {tmp_path}"), alone(tmp_path):
+        pass
+    monkeypatch.undo()
+    other.kill()
+    with alone(tmp_path):
+        pass
+    other.communicate()

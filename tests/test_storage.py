@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fsspec.registry import _registry as fsspec_registry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +106,7 @@ def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
 def test_an_unknown_scheme_is_told_and_a_known_one_says_what_to_install(monkeypatch):
     with pytest.raises(LookupError, match=r"cannot read nosuch:// \([^;]*\)$"):
         storage.exists("nosuch://bucket/rows.jsonl")
+    monkeypatch.delitem(fsspec_registry, "s3", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(LookupError, match=r"cannot read s3://.*pip install .*\[s3\]'"):
         storage.exists("s3://bucket/rows.jsonl")

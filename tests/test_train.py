@@ -250,7 +250,7 @@ def test_an_interrupt_ends_the_step_and_the_run_goes_on_from_there(recipe, displ
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "update", interrupting)
-        with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 4; continue with --resume"):
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 2 of 4; continue with --resume --out /"):
             train(asked, tmp_path / "run", display)
     assert signal.getsignal(signal.SIGINT) is before
     assert status(tmp_path / "run") == "interrupted"

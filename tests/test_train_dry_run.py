@@ -65,7 +65,7 @@ def test_with_the_data_the_arithmetic_is_exact(data):
     assert re.search(r"a step is 20 prompts, 80 sequences, at most [\d,]+ tokens \(\d+ of a prompt, 512 of an", told)
     assert "at most 5 optimizer steps of 16" in told
     assert "all together 60 prompts, 240 sequences, at most 15 optimizer steps" in told
-    assert "checkpoints/cycle_N after 3 steps, of which at most 2 stay" in told
+    assert "checkpoints/cycle_N, 3 in all, of which at most 2 stay" in told
     assert "# missing  tasks" not in told
 
 

@@ -21,8 +21,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,11 +38,39 @@ APPENDED = ("metrics.jsonl", "traces/rollouts.jsonl", "traces/samples.jsonl", "t
 SMALL = 2**20
 """Bytes of untracked files, in all, that are copied into a run."""
 
+_ENDING_S = 5.0
+"""How long what a killed process has left behind may take to end."""
 _PACKAGES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pydantic", "tensorboard", "wandb")
 
 
 class RunStoppedError(Exception):
     """A run ended itself by a rule of its recipe; its checkpoints are kept."""
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep a run's folder for this process: two that write into one would ruin it, as a queue that starts a job again
+    too early can. Raises `FileExistsError` where another one has it."""
+    import fcntl
+
+    folder, deadline = os.open(path, os.O_RDONLY), time.monotonic() + _ENDING_S
+    try:
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise FileExistsError(
+                        f"another process is training in {path}: wait for its end, or end it"
+                    ) from error
+                time.sleep(0.1)
+                continue
+            except OSError:
+                pass  # a file system without locks
+            break
+        yield
+    finally:
+        os.close(folder)
 
 
 class Run:

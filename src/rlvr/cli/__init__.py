@@ -6,6 +6,7 @@ Heavy imports stand inside the commands, so that `rlvr --help` answers at once a
 import os
 import sys
 from collections.abc import Sequence
+from errno import EDQUOT, ENOSPC
 from typing import Annotated
 
 import typer
@@ -39,13 +40,14 @@ app.add_typer(tokenizer, name="tokenizer")
 
 
 def main() -> None:
-    """Entry point. An error of the caller's is one message and exit code 2, a run that stopped itself 1, Ctrl-C 130."""
+    """Entry point. An error of the caller's is one message and exit code 2, a full disk or a run that stopped itself 1,
+    Ctrl-C 130."""
     # Two spinning threads on a busy two-core machine are many times slower than one that waits.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app(args=spread(sys.argv[1:]))
-    except (ValueError, LookupError, FileNotFoundError, FileExistsError, IsADirectoryError, PermissionError) as error:
+    except (ValueError, LookupError) as error:
         print(f"rlvr: {_message(error)}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
@@ -57,6 +59,9 @@ def main() -> None:
             raise
         print(f"rlvr: {need}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        print(f"rlvr: {_message(error)}", file=sys.stderr)
+        sys.exit(1 if error.errno in (ENOSPC, EDQUOT) else 2)
     except (FloatingPointError, RunStoppedError) as stop:
         print(f"rlvr: stopped. {stop}", file=sys.stderr)
         sys.exit(1)

@@ -23,7 +23,7 @@ class Errors:
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
-        self.path, self.count = path, 0
+        self.path, self.count, self.first = path, 0, ""
         self._file: IO[bytes] | None = None
 
     def add(self, file: str, line: int, error: str) -> None:
@@ -32,6 +32,7 @@ class Errors:
             self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115
         self.count += 1
         row = {"file": file, "line": line, "error": error.removeprefix(f"{file}:{line}: ")}
+        self.first = self.first or f"{file}:{line}: {row['error']}"
         self._file.write(storage.dump_line(row).encode())
 
     def close(self) -> None:

@@ -47,6 +47,8 @@ class Summary:
     errors: int
     """Rows of the inputs that could not be used."""
     errors_file: Path | None
+    first_error: str
+    """File, line and what was wrong; empty without errors."""
     """Where they are listed; None: there are none."""
     seconds: float
     """Of this call's judging."""
@@ -124,6 +126,7 @@ def verify(
             outcomes=dict(tally.outcomes),
             errors=errors.count,
             errors_file=errors.path if errors.count else None,
+            first_error=errors.first,
             seconds=seconds,
             cpu_s=tally.cpu_s,
             isolation=tuple(sorted(tally.isolation)),

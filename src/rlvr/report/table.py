@@ -84,6 +84,7 @@ def print_verification(summary: Summary) -> None:
         console.print(f"{summary.skipped:,} completions of tasks that were left out")
     if summary.errors:
         console.print(f"{summary.errors:,} rows of the input could not be used: {summary.errors_file}")
+        console.print(f"the first: {summary.first_error}", markup=False)
 
 
 def _of_every_task(results: Mapping[str, Any], key: str) -> list[str]:

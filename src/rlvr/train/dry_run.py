@@ -221,6 +221,6 @@ def _files(recipe: TrainRecipe, guess: Estimate | None) -> Iterator[str]:
     if guess is not None:
         model = guess.parts["adapter"] or guess.parts["weights"]
         size = f", each of about {human((model + guess.parts['optimizer']) * ranks.world())}"
-    yield f"checkpoints/{settings.name}_N after {len(steps)} steps, of which at most {count} stay{size}"
+    yield f"checkpoints/{settings.name}_N, {len(steps)} in all, of which at most {count} stay{size}"
     for name in recipe.trackers:
         yield f"{name}/" if name == "tensorboard" or os.environ.get("WANDB_MODE") == "offline" else f"{name}, online"

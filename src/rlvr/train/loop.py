@@ -119,7 +119,9 @@ class Training:
                 if self._stopped:
                     raise RunStoppedError(f"step {step}: {self._stopped}")
                 if asked_to_stop:
-                    raise KeyboardInterrupt(f"stopped after step {step} of {recipe.steps}; continue with --resume")
+                    raise KeyboardInterrupt(
+                        f"stopped after step {step} of {recipe.steps}; continue with --resume --out {run.path}"
+                    )
         if step < recipe.steps:
             run.note(stopped=best.exhausted)
             run.log(f"ended at step {step} of {recipe.steps}: {best.exhausted}")

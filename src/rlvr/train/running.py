@@ -13,7 +13,7 @@ from rlvr.learner import ranks
 from rlvr.prepare.mark import why_stale
 from rlvr.progress import Display
 from rlvr.records import Json
-from rlvr.run import Run, RunStoppedError
+from rlvr.run import Run, RunStoppedError, alone
 from rlvr.sandboxes import Sandbox
 from rlvr.storage import exists, is_remote
 from rlvr.tasks import texts_of
@@ -48,8 +48,9 @@ def train(
     held = _held_memory(recipe, parts)
     ranks.join()
     config, out = resolved(recipe), ranks.agreed(out)
-    with _full_disk_stops(out):
-        run = _opened(out, config, recipe.seed, resume)
+    with _full_disk_stops(out), ExitStack() as opening:
+        run = _opened(out, config, recipe.seed, resume, opening)
+        claim = opening.pop_all()
     display = ranks.only_first(display)
     for sentence in filter(None, (held, _unmarked(recipe))):
         display.say(sentence)
@@ -83,6 +84,7 @@ def train(
                 training.report()
         if training is None and status == "failed":
             run.discard_if_empty()
+        claim.close()
 
 
 @contextmanager
@@ -122,12 +124,17 @@ def _check_ranks(recipe: TrainRecipe, *, stored: bool = False) -> None:
         )
 
 
-def _opened(out: Path, config: str, seed: int, resume: bool) -> Run:
+def _opened(out: Path, config: str, seed: int, resume: bool, opening: ExitStack) -> Run:
     if not ranks.first():
         ranks.barrier()
         return ranks.only_first(Run(out.resolve(), {}), "path", "checkpoints", "lengths")
     again = resume and (out / "run.json").exists()
-    run = Run.reopen(out, config) if again else Run.create(out, config, seed, devices.gpus())
+    if again:
+        opening.enter_context(alone(out))
+        run = Run.reopen(out, config)
+    else:
+        run = Run.create(out, config, seed, devices.gpus())
+        opening.enter_context(alone(out))
     ranks.barrier()
     return run
 
