@@ -37,7 +37,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c '' 2>/dev/null || { echo "There is no working $(PYTHON) here. Name a Python of version 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rlvr needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
-	@echo "Installing into .venv with $$($(PYTHON) --version 2>&1): about a minute, most of it torch."
+	@echo "Installing into .venv with $$($(PYTHON) --version 2>&1): a minute or two, most of it torch."
 	@$(PYTHON) -m venv $(CLEAR) .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[train,if,hub,s3,trackers,dev]'
 	@touch $@

@@ -28,6 +28,7 @@ class Supervised(Answered):
             raise row.error(
                 "a supervised row has messages, or prompt and completion, or prompt and solution; "
                 f"this one has: {', '.join(map(str, row.values))}"
+                + ("; a file of tasks is named itself, tasks: {name: FILE}" if "verifier" in row.values else "")
             )
         if is_messages(row, "prompt"):
             return messages(row, "prompt"), {"demonstration": spoken(row, name)}
