@@ -42,4 +42,4 @@ def test_verify_with_an_audit_fails_where_verdicts_move(tasks, tmp_path, program
     assert done.exit_code == code, done.output
     assert (tmp_path / "V.moved.jsonl").exists() == bool(code)
     assert len((tmp_path / "V.jsonl").read_text().splitlines()) == 16
-    assert ("0 of 16 verdicts moved" in done.output) == (code == 0)
+    assert ("\n0 of 16 verdicts moved" in done.output) == (code == 0)

@@ -65,9 +65,11 @@ def test_a_folder_without_a_model_says_what_was_looked_for(tmp_path):
 
 def test_a_model_that_is_nowhere_says_where_it_was_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    missing = str(tmp_path / "nothing")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="there is no such folder, and the Hugging Face hub did not give it"):
-        models.load(missing)
+        models.load("no/thing")
+    with pytest.raises(FileNotFoundError, match=f"nothing is at {tmp_path}/thing; {tmp_path} holds nothing"):
+        models.load(str(tmp_path / "thing"))
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_checkpoint_for_nothing_of_the_architecture_is_an_error(tiny, tmp_path
     (tmp_path / "x.pt").write_bytes(b"PK\x03\x04 half")
     with pytest.raises(ValueError, match=r"x.pt cannot be read as a checkpoint"):
         models.initialise(tiny().network, str(tmp_path / "x.pt"))
-    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*y.pt"):
+    with pytest.raises(FileNotFoundError, match=r"nothing is at .*y.pt"):
         models.initialise(tiny().network, str(tmp_path / "y.pt"))
 
 
@@ -402,3 +402,13 @@ def test_an_adapter_is_merged_by_one_command_and_a_whole_model_is_not(rlvr, tiny
     code, said = rlvr("merge", tmp_path / "base", "--out", tmp_path / "no")
     assert code == 2
     assert "is a whole model, with no adapter to merge" in said
+
+
+@pytest.mark.parametrize("name", ["runs/one/checkpoints/step_9", "runs/two"])
+def test_a_path_where_nothing_is_names_what_is_there_and_asks_no_hub(tmp_path, monkeypatch, name):
+    (tmp_path / "runs/one/checkpoints/step_3").mkdir(parents=True)
+    (tmp_path / "runs/one/run.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    there = "step_3" if "step" in name else "one"
+    with pytest.raises(FileNotFoundError, match=rf"nothing is at {name}; {tmp_path}/.* holds {there}"):
+        models.find(name)

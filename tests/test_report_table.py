@@ -104,9 +104,12 @@ def test_greedy_alone_is_an_evaluation_too(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_verification_says_what_was_judged_and_what_could_not_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = {"passed": 900, "judge_error": 2, "timeout": 98}
-    print_verification(Summary(7, 1000, 250, outcomes, 3, Path("out/[v].errors.jsonl"), 3.0, 1.5, ("process",)))
+    file = Path("out/[v].errors.jsonl")
+    first = "C.jsonl:3: [not] JSON"
+    print_verification(Summary(7, 1000, 250, outcomes, 3, file, 3.0, 1.5, ("process",), first_error=first))
     text = capsys.readouterr().out
     assert rows(text)["timeout"] == ["98", "9.8 %"]
+    assert "the first: C.jsonl:3: [not] JSON" in text
     assert "1,000 completions of 7 tasks judged (250 of them in an earlier call), 2 judge errors" in text
     assert "250 verdicts a second, 2.0 CPU-ms a program, isolation process" in text
     assert "3 rows of the input could not be used: out/[v].errors.jsonl" in text

@@ -47,8 +47,6 @@ class Summary:
     errors: int
     """Rows of the inputs that could not be used."""
     errors_file: Path | None
-    first_error: str
-    """File, line and what was wrong; empty without errors."""
     """Where they are listed; None: there are none."""
     seconds: float
     """Of this call's judging."""
@@ -60,6 +58,8 @@ class Summary:
     """Why tasks were left out that cannot be judged here, each reason with its number of tasks."""
     skipped: int = 0
     """Completions of such tasks."""
+    first_error: str = ""
+    """Of those errors: file, line and what was wrong."""
 
 
 def verify(

@@ -18,6 +18,9 @@ CONFIGS = ("config.json", "adapter_config.json")
 RUN = "run.json"
 """What a run says about itself, its best checkpoint included."""
 
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class Place:
@@ -41,11 +44,17 @@ def find(path: str) -> Place:
     """The weights in a model's folder, a checkpoint or a run; what is no path here is taken for a hub id.
 
     Of a run that compared its checkpoints by a metric the best is taken, else the newest. Raises `FileNotFoundError`
-    where a folder holds no model, and `ValueError` where its `run.json` is none.
+    where a folder holds no model, or where nothing is at what can only be a path, and `ValueError` where its
+    `run.json` is none.
     """
     if is_remote(path):
         return _copied(path)
     local = Path(path)
+    if not local.exists() and (not _HUB_ID.fullmatch(path) or any(local.parent.glob(f"*/{RUN}"))):
+        # Not asked of the hub, which without a network takes a minute to be missed.
+        folder = next(parent for parent in local.absolute().parents if parent.is_dir())
+        names = sorted(each.name for each in folder.iterdir())
+        raise FileNotFoundError(f"nothing is at {path}; {folder} holds {', '.join(names[:_SHOWN]) or 'nothing'}")
     if not local.is_dir():
         return Place(path, str(local.resolve()) if local.exists() else path)
     levels = ("*", "model/*", "checkpoints/*/model/*")
