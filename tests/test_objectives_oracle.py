@@ -255,6 +255,12 @@ def test_preferences(name, tiny, tokenizer, tmp_path, monkeypatch):
     assert_equal(ours(tiny, monkeypatch, objective, rows), other)
 
 
+def supervised_inputs():
+    tokens, attention = padded([(*prompt, *completion) for prompt, completion, _ in ROWS], "right")
+    learned, _ = padded([(0,) * len(prompt) + (1,) * len(completion) for prompt, completion, _ in ROWS], "right")
+    return {"input_ids": tokens, "attention_mask": attention, "labels": tokens.masked_fill(learned == 0, -100)}
+
+
 def test_supervised_fine_tuning(tiny, tokenizer, tmp_path, monkeypatch):
     rows = [replace(row, logprobs=None, credit=1.0) for row in examples(tiny, 1, 2)]
     trainer = trl.SFTTrainer(
@@ -264,10 +270,7 @@ def test_supervised_fine_tuning(tiny, tokenizer, tmp_path, monkeypatch):
         processing_class=tokenizer,
     )
     trainer.model.train()
-    tokens, attention = padded([(*prompt, *completion) for prompt, completion, _ in ROWS], "right")
-    learned, _ = padded([(0,) * len(prompt) + (1,) * len(completion) for prompt, completion, _ in ROWS], "right")
-    inputs = {"input_ids": tokens, "attention_mask": attention, "labels": tokens.masked_fill(learned == 0, -100)}
-    other = theirs(trainer.compute_loss(trainer.model, inputs), trainer.model)
+    other = theirs(trainer.compute_loss(trainer.model, supervised_inputs()), trainer.model)
     assert_equal(ours(tiny, monkeypatch, SFT(), rows), other)
 
 
@@ -293,10 +296,7 @@ def test_supervised_fine_tuning_of_an_adapter(targets, tiny, tokenizer, tmp_path
         processing_class=tokenizer,
     )
     trainer.model.train()
-    tokens, attention = padded([(*prompt, *completion) for prompt, completion, _ in ROWS], "right")
-    learned, _ = padded([(0,) * len(prompt) + (1,) * len(completion) for prompt, completion, _ in ROWS], "right")
-    inputs = {"input_ids": tokens, "attention_mask": attention, "labels": tokens.masked_fill(learned == 0, -100)}
-    loss, gradients = theirs(trainer.compute_loss(trainer.model, inputs), trainer.model)
+    loss, gradients = theirs(trainer.compute_loss(trainer.model, supervised_inputs()), trainer.model)
     rows = [replace(row, logprobs=None, credit=1.0) for row in examples(tiny, 1, 2)]
     adapted = {name.removeprefix("base_model.model."): gradient for name, gradient in gradients.items()}
     assert all("lora_" in name for name in adapted)

@@ -124,9 +124,7 @@ def test_what_can_never_be_measured_is_refused(recipe, override, message):
         recipe({**SFT, "evaluation": EVALUATION, "checkpoint": {"best": "pass@1"}}, override)
 
 
-def test_numbers_that_are_none_stop_the_run_and_the_last_good_checkpoint_stays(recipe, display, tmp_path, monkeypatch):
-    asked = recipe(SFT)
-    train(asked, tmp_path / "whole", display)
+def spoil_the_fourth_step(patch):
     real = torch.nn.utils.clip_grad_norm_
     calls = []
 
@@ -134,8 +132,14 @@ def test_numbers_that_are_none_stop_the_run_and_the_last_good_checkpoint_stays(r
         calls.append(1)
         return torch.tensor(float("nan")) if len(calls) == 4 else real(parameters, *rest)
 
+    patch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+
+
+def test_numbers_that_are_none_stop_the_run_and_the_last_good_checkpoint_stays(recipe, display, tmp_path, monkeypatch):
+    asked = recipe(SFT)
+    train(asked, tmp_path / "whole", display)
     with monkeypatch.context() as patch:
-        patch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+        spoil_the_fourth_step(patch)
         with pytest.raises(FloatingPointError, match=r"step 4: .*not finite.*the last good checkpoint is .*step_2"):
             train(asked, tmp_path / "run", display)
     assert status(tmp_path / "run") == "failed"
@@ -150,15 +154,8 @@ def test_numbers_that_are_none_stop_the_run_and_the_last_good_checkpoint_stays(r
 def test_numbers_that_are_none_cost_nothing_where_no_checkpoint_was_wanted(recipe, display, tmp_path, monkeypatch):
     asked = recipe(SFT, "checkpoint.every=0")
     train(asked, tmp_path / "whole", display)
-    real = torch.nn.utils.clip_grad_norm_
-    calls = []
-
-    def spoiled(parameters, *rest):
-        calls.append(1)
-        return torch.tensor(float("nan")) if len(calls) == 4 else real(parameters, *rest)
-
     with monkeypatch.context() as patch:
-        patch.setattr(torch.nn.utils, "clip_grad_norm_", spoiled)
+        spoil_the_fourth_step(patch)
         with pytest.raises(FloatingPointError, match=r"step 4: .*not finite.*the last good checkpoint is .*step_3"):
             train(asked, tmp_path / "run", display)
     assert kept(tmp_path / "run") == ["step_3"]

@@ -1,8 +1,7 @@
 """What one of the two processes has of the other's objects, and the other of its.
 
 Plain data crosses by value (`codec`). Everything else stays where it is and crosses as a handle, for which the other
-side gets a stand-in (`standins`). An instance of a subclass of a builtin type crosses as its builtin value, so methods
-that it overrides do not matter.
+side gets a stand-in (`standins`). An instance of a subclass of a builtin type crosses as its builtin value (`views`).
 """
 
 import builtins
@@ -34,7 +33,6 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     bytearray: lambda value: bytearray(bytearray.__iter__(value)),
     complex: complex.__pos__,
 }
-_CHANGING_BY_TAG = {ord("l"): list, ord("j"): list, ord("d"): dict, ord("e"): set, ord("a"): bytearray}
 _ATOMS = (int, float, str, bytes, complex)
 # Numbers of classes that need no description, and of classes themselves.
 _FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
@@ -74,8 +72,8 @@ class Handles:
     def export(self, value: Any, encoder: Encoder, depth: int) -> None:
         """Write a handle: `h` the reader's own object (`u`: with the items that it is to have, `U`: with those that it
         has), `k` a builtin function, `E` an exception class, `v` an instance of a subclass of a builtin type with its
-        plain value (`V`: one that can be changed in place), `X` an exception, `H` anything else. A traceback, which
-        `__exit__` is handed, stays here."""
+        plain value (`V`: one that can be changed in place, with its items), `X` an exception, `H` anything else. A
+        traceback, which `__exit__` is handed, stays here."""
         base = next((base for base in _BASES if issubclass(type(value), base)), None)
         if isinstance(value, types.TracebackType):
             value = None
@@ -108,9 +106,13 @@ class Handles:
                 return
             equality = next(cls for cls in kind.__mro__ if "__eq__" in vars(cls))
             odd = equality.__module__ not in sys.stdlib_module_names
-            tag = b"V" if changing else b"v"
-            encoder.out.append(tag + b"%x;%x;%x;" % (self._number(value), self._class_of(value), odd))
-            encoder.put(_BASES[base](value), depth + 1)
+            facts = self._number(value), self._class_of(value), odd
+            if changing:
+                encoder.out.append(b"V%x;%x;%x;%x;" % (*facts, views.CHANGING.index(base)))
+                encoder.contents(value, depth + 1)
+            else:
+                encoder.out.append(b"v%x;%x;%x;" % facts)
+                encoder.put(_BASES[base](value), depth + 1)
         else:
             encoder.out.append(b"H%x;%x;" % (self._number(value), self._class_of(value)))
 
@@ -154,9 +156,7 @@ class Handles:
         return view
 
     def _load_changing_view(self, handle: int, cls: int, decoder: Decoder, depth: int) -> Any:
-        base = _CHANGING_BY_TAG.get(decoder.data[decoder.at])
-        if base is None:
-            raise MalformedError("a view of something that cannot be changed")
+        base = views.CHANGING[decoder.number()]
         view = self._members.get(handle)
         if isinstance(view, self._view_class(cls, base)):
             views.seen_again(view)
@@ -165,7 +165,7 @@ class Handles:
             standins.mark(view, self._peer, handle)
             self._members.setdefault(handle, view)
         decoder.containers.append(view)  # before its items, which may hold it
-        views.fill(view, decoder.get(depth + 1))
+        decoding.refill(view, decoder.get(depth + 1))
         self.came(view)
         return view
 

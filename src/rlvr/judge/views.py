@@ -6,7 +6,7 @@ themselves, as in `standins`; an answer that overrides `__len__` or `__contains_
 """
 
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from rlvr.judge import specials, standins
@@ -28,7 +28,7 @@ def view_class(name: str, number: int, base: type) -> type:
 
     number: of the real class.
     """
-    space: dict[str, Any] = {"_Remote__own": staticmethod(_own), "_Remote__of_class": number}
+    space: dict[str, Any] = {"_Remote__own": staticmethod(_own), "_Remote__of_class": number, "_Remote__owned": {}}
     if base in CHANGING:
         space |= {"__getattr__": _attribute, "__setattr__": _set, "__copy__": _copy, "__deepcopy__": _deepcopy}
     else:
@@ -45,7 +45,11 @@ def overridden(cls: type) -> tuple[str, ...]:
 
 def _own(view: Any, names: Iterable[Any]) -> None:
     """The tests have made this: what its class overrides is what they are to find."""
-    view.__class__ = _made_class(type(view), tuple(name for name in names if _may_count(name)))
+    counting = tuple(name for name in names if _may_count(name))
+    classes = type(view)._Remote__owned
+    if counting not in classes:
+        classes[counting] = _made_class(type(view), counting)
+    view.__class__ = classes[counting]
 
 
 def seen_again(value: Any) -> Any:
@@ -63,19 +67,6 @@ def is_changing(value: Any) -> bool:
     return isinstance(value, CHANGING)
 
 
-def fill(view: Any, plain: Any) -> None:
-    """Make a stand-in hold what its object holds now."""
-    if isinstance(view, list):
-        list.__setitem__(view, slice(None), plain)
-    elif isinstance(view, bytearray):
-        bytearray.__setitem__(view, slice(None), plain)
-    else:
-        base: Any = dict if isinstance(view, dict) else set
-        base.clear(view)
-        base.update(view, plain)
-
-
-@cache
 def _made_class(plain: type, names: tuple[str, ...]) -> type:
     space: dict[str, Any] = {name: _forward(name) for name in names}
     if "__missing__" in names:
