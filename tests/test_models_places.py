@@ -412,3 +412,5 @@ def test_a_path_where_nothing_is_names_what_is_there_and_asks_no_hub(tmp_path, m
     there = "step_3" if "step" in name else "one"
     with pytest.raises(FileNotFoundError, match=rf"nothing is at {name}; {tmp_path}/.* holds {there}"):
         models.find(name)
+    monkeypatch.chdir(tmp_path / "runs")
+    assert models.find("gpt2").path == "gpt2"

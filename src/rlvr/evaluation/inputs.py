@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rlvr import registry, storage
-from rlvr.evaluation.available import unavailable
+from rlvr.evaluation.available import refusal, unavailable
 from rlvr.records import Completion, Json, Task
 from rlvr.rollout import check
 from rlvr.tasks import load
@@ -78,6 +78,12 @@ class Known:
     def reasons(self) -> dict[str, int]:
         """Why tasks were left out, each reason with its number of tasks."""
         return dict(Counter(self.left_out.values()).most_common())
+
+    def refuse_left_out(self) -> None:
+        """Raises `ValueError` where tasks need an extra that is not here."""
+        if self.left_out:
+            every = len(self.tasks) + len(self.left_out)
+            raise ValueError(refusal(self.reasons(), every, next(iter(self.left_out)), skip=False))
 
     def task(self, task_id: str) -> Task:
         """Raises `LookupError` that says why completions of this id cannot be judged."""

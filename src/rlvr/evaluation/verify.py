@@ -20,7 +20,6 @@ from typing import Any
 
 import rlvr
 from rlvr import registry, storage
-from rlvr.evaluation.available import refusal
 from rlvr.evaluation.inputs import Errors, Known, asked
 from rlvr.progress import Display, Stage
 from rlvr.records import Completion, Json, Limits, Task, Verdict
@@ -97,10 +96,8 @@ def verify(
     with closing(Errors(out.with_name(out.name.removesuffix(".jsonl") + ".errors.jsonl"))) as errors:
         known = Known(errors, override, trust)
         known.read(tasks)
-        if known.left_out and not skip_unavailable:
-            first = next(iter(known.left_out))
-            every = len(known.tasks) + len(known.left_out)
-            raise ValueError(refusal(known.reasons(), every, first, skip=False))
+        if not skip_unavailable:
+            known.refuse_left_out()
         digest, lines = _digest(known, completions, isolation)
         partial = out.with_name(out.name + ".partial")
         sandbox = registry.build("sandboxes", "local", workers=workers, isolation=isolation)

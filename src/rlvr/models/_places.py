@@ -50,7 +50,8 @@ def find(path: str) -> Place:
     if is_remote(path):
         return _copied(path)
     local = Path(path)
-    if not local.exists() and (not _HUB_ID.fullmatch(path) or any(local.parent.glob(f"*/{RUN}"))):
+    in_runs = "/" in path and any(local.parent.glob(f"*/{RUN}"))
+    if not local.exists() and (in_runs or not _HUB_ID.fullmatch(path)):
         # Not asked of the hub, which without a network takes a minute to be missed.
         folder = next(parent for parent in local.absolute().parents if parent.is_dir())
         names = sorted(each.name for each in folder.iterdir())

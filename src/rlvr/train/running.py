@@ -51,40 +51,40 @@ def train(
     with _full_disk_stops(out), ExitStack() as opening:
         run = _opened(out, config, recipe.seed, resume, opening)
         claim = opening.pop_all()
-    display = ranks.only_first(display)
-    for sentence in filter(None, (held, _unmarked(recipe))):
-        display.say(sentence)
-        run.log(sentence)
-    models.quiet()
-    status, training = "failed", None
-    try:
-        with _full_disk_stops(out), ExitStack() as stack:
-            if sandbox is None and ((parts.samples and rereward is None) or parts.evaluation):
-                sandbox = stack.enter_context(recipe.sandbox.build().open())
-            model = _start(recipe, parts, run, warmup or out / "warmup", display, resume, sandbox)
-            # After the warm-up, which may have set its own.
-            models.use_threads(recipe.threads)
-            engine = stack.enter_context(recipe.engine.build().open(model))
-            training = Training(recipe, parts, run, model, engine, sandbox, rereward)
-            totals = training.go(display)
-        status = "finished"
-        return totals
-    except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    except Exception as error:
-        with suppress(OSError):
-            run.log(f"failed: {type(error).__name__}: {error}")
-        raise
-    finally:
-        # A disk that is full takes no last words; why the run ended has been raised already.
-        with _full_disk_stops(out) if status == "finished" else suppress(OSError):
-            run.finish(status, **({} if training is None else {"totals": training.totals}))
-            if training is not None:
-                training.report()
-        if training is None and status == "failed":
-            run.discard_if_empty()
-        claim.close()
+    with claim:
+        display = ranks.only_first(display)
+        for sentence in filter(None, (held, _unmarked(recipe))):
+            display.say(sentence)
+            run.log(sentence)
+        models.quiet()
+        status, training = "failed", None
+        try:
+            with _full_disk_stops(out), ExitStack() as stack:
+                if sandbox is None and ((parts.samples and rereward is None) or parts.evaluation):
+                    sandbox = stack.enter_context(recipe.sandbox.build().open())
+                model = _start(recipe, parts, run, warmup or out / "warmup", display, resume, sandbox)
+                # After the warm-up, which may have set its own.
+                models.use_threads(recipe.threads)
+                engine = stack.enter_context(recipe.engine.build().open(model))
+                training = Training(recipe, parts, run, model, engine, sandbox, rereward)
+                totals = training.go(display)
+            status = "finished"
+            return totals
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        except Exception as error:
+            with suppress(OSError):
+                run.log(f"failed: {type(error).__name__}: {error}")
+            raise
+        finally:
+            # A disk that is full takes no last words; why the run ended has been raised already.
+            with _full_disk_stops(out) if status == "finished" else suppress(OSError):
+                run.finish(status, **({} if training is None else {"totals": training.totals}))
+                if training is not None:
+                    training.report()
+            if training is None and status == "failed":
+                run.discard_if_empty()
 
 
 @contextmanager
