@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
 from rlvr.judge import decoding, exceptions, standins, views
-from rlvr.judge.codec import MAX_DEPTH, MalformedError, TooLargeError, items_of
+from rlvr.judge.codec import MAX_DEPTH, MalformedError, TooLargeError
 from rlvr.judge.decoding import Decoder
 from rlvr.judge.encoding import Encoder
 from rlvr.judge.guards import FUNCTIONS
@@ -20,19 +20,16 @@ from rlvr.judge.guards import FUNCTIONS
 SOURCE = "solution.py"
 """File name of the candidate's code in tracebacks."""
 
-_BASES: dict[type, Callable[[Any], Any]] = {
+_PLAIN: dict[type, Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
     str: str.__str__,
     tuple: lambda value: tuple(tuple.__iter__(value)),
-    list: lambda value: list(list.__iter__(value)),
-    dict: lambda value: dict(items_of(value)),
-    set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
-    bytearray: lambda value: bytearray(bytearray.__iter__(value)),
     complex: complex.__pos__,
 }
+_BASES = (*_PLAIN, *views.CHANGING)
 _ATOMS = (int, float, str, bytes, complex)
 # Numbers of classes that need no description, and of classes themselves.
 _FUNCTION, _METHOD, _GENERATOR, _CLASS = -1, -2, -3, -4
@@ -112,7 +109,7 @@ class Handles:
                 encoder.contents(value, depth + 1)
             else:
                 encoder.out.append(b"v%x;%x;%x;" % facts)
-                encoder.put(_BASES[base](value), depth + 1)
+                encoder.put(_PLAIN[base](value), depth + 1)
         else:
             encoder.out.append(b"H%x;%x;" % (self._number(value), self._class_of(value)))
 
@@ -143,7 +140,7 @@ class Handles:
 
     def _load_view(self, handle: int, cls: int, decoder: Decoder, depth: int) -> Any:
         plain = decoder.get(depth + 1)
-        if type(plain) not in _BASES or type(plain) in views.CHANGING:
+        if type(plain) not in _PLAIN:
             raise MalformedError("a view of something that is not plain")
         view = self._members.get(handle)
         # One object is one stand-in, as members of an `IntEnum` are; a forged handle may come with other values.
